@@ -1,0 +1,29 @@
+"""`denrei serve`: the relay itself, until it is told to stop."""
+
+from typing import Annotated
+
+import typer
+
+from relay.app import Relay
+from relay.cli.log import LogFormat, LogLevel, configure_log
+from relay.cli.office import open_office, run_in_loop
+from relay.cli.option import DEFAULT_CONFIG, ConfigPath
+
+
+def serve(
+    *,
+    config: ConfigPath = DEFAULT_CONFIG,
+    log_level: Annotated[LogLevel, typer.Option("--log-level", help="How much to log.")] = LogLevel.INFO,
+    log_format: Annotated[LogFormat, typer.Option("--log-format", help="How a line looks.")] = LogFormat.TEXT,
+) -> None:
+    """Run the relay: take notifications in, deliver their mails. SIGTERM drains and stops."""
+    configure_log(log_level, log_format)
+
+    async def run() -> None:
+        office = open_office(config)
+        try:
+            await Relay(office).run_until_stopped()
+        finally:
+            await office.close()
+
+    run_in_loop(run())

@@ -1,0 +1,168 @@
+"""The relay's own door: from a mail to everything that it causes on disk, and only then 250.
+
+Guarantees: a 2xx is answered only after the store has committed; what is leased is handed to the delivery
+engine after that and never before; what cannot be understood is kept whole in quarantine, or refused whole.
+A mail to several intake addresses is one notification.
+
+Diagnostics: to the client a short public reason; the private one goes to the journal (quarantine) or the log
+(`notification_rejected`, `store_failed`) with places in the document, never with values. Source: ours.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import structlog
+
+from relay.clock import Clock
+from relay.compose.composer import Composer
+from relay.errors import BadInput, MachineFailure
+from relay.intake.acceptance import Lease, Received, acceptance, fresh, no_lease
+from relay.intake.decoding import decode
+from relay.intake.door import Answer, Reply, Session
+from relay.intake.policy import Policy
+from relay.journal import Entry, Event
+from relay.notification import NotificationType
+from relay.registry import Registration
+from relay.store.values import Accepted, Due, Duplicate, Quarantined
+
+BIG = 256 * 1024  # octets; what a mail above causes takes over 20 ms to work out: beside the event loop
+MAX_REASONS = 20  # problems written into a quarantine's reason; all of them can be had again from the mail
+
+_NOT_STORED = Reply(code=451, text="4.3.0 not stored, try again later")
+_log = structlog.get_logger(__name__)
+
+
+class Store(Protocol):
+    """What reception needs of the store. Both return after the commit and raise MachineFailure."""
+
+    async def accept(self, accepted: Accepted, /) -> Accepted | Duplicate:
+        """Store a notification and all that it causes, unless it is there already."""
+
+    async def quarantine(self, item: Quarantined, entry: Entry, /) -> None:
+        """Keep a mail that could not be understood."""
+
+
+class Dispatch(Protocol):
+    """What reception needs of the delivery engine. Neither waits."""
+
+    def lease(self, count: int, /) -> Lease | None:
+        """The worker's word for so many deliveries, or None when it has no room for them in memory."""
+
+    def offer(self, dues: Sequence[Due], /) -> None:
+        """Take deliveries that are stored under that lease."""
+
+
+class Registry(Protocol):
+    """What reception needs of the registry: the state of the moment."""
+
+    def registrations(self, seller_id: str, notification: NotificationType, /) -> tuple[Registration, ...]:
+        """All registrations of a seller for a notification type."""
+
+
+class Reception:
+    """Decides on everything that comes in by SMTP."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        registry: Registry,
+        composer: Composer,
+        store: Store,
+        dispatch: Dispatch,
+        clock: Clock,
+        on_unreadable: Literal["quarantine", "reject"] = "quarantine",
+    ) -> None:
+        self._policy = policy
+        self._registry = registry
+        self._composer = composer
+        self._store = store
+        self._dispatch = dispatch
+        self._clock = clock
+        self._on_unreadable = on_unreadable
+        self._beside = asyncio.Lock()
+
+    async def connect(self, peer: str) -> Answer:
+        """Refuse strangers before they say a word."""
+        return self._policy.refusal_of_peer(peer)
+
+    async def mail(self, session: Session, address: str, size: int | None) -> Answer:  # noqa: ARG002  (Door)
+        """Any sender will do: who may send is decided by network."""
+        return None
+
+    async def rcpt(self, session: Session, address: str) -> Answer:  # noqa: ARG002  (Door)
+        """Take intake addresses only."""
+        return self._policy.refusal_of_recipient(address)
+
+    async def data(self, session: Session) -> Answer:  # noqa: ARG002  (Door)
+        """Let the content come."""
+        return None
+
+    async def message(
+        self, session: Session, mail_from: str, rcpt_tos: Sequence[str], content: bytes
+    ) -> Reply:
+        """Take a whole mail: understand it, store what it causes, hand over what is due."""
+        received = Received(peer=session.peer, mail_from=mail_from, rcpt_tos=rcpt_tos, content=content)
+        try:
+            try:
+                if len(content) < BIG:
+                    accepted = self._accepted(received, self._dispatch.lease)
+                else:
+                    accepted = await self._accepted_beside(received)
+            except BadInput as problem:
+                return await self._unreadable(received, problem)
+            return await self._stored(accepted)
+        except MachineFailure as failure:
+            _log.error("store_failed", peer=session.peer, reason=str(failure))
+            return _NOT_STORED
+
+    def _accepted(self, received: Received, lease: Callable[[int], Lease | None]) -> Accepted:
+        notification = decode(received.content)
+        return acceptance(
+            notification,
+            self._registry.registrations(notification.seller_id, notification.type),
+            received=received,
+            composer=self._composer,
+            clock=self._clock,
+            lease=lease,
+        )
+
+    async def _accepted_beside(self, received: Received) -> Accepted:
+        """Do it in a thread, one big mail at a time, so that the others' mail goes on.
+
+        The dispatch belongs to the event loop and is not asked: these deliveries are queued in the store.
+        """
+        async with self._beside:
+            return await asyncio.to_thread(self._accepted, received, no_lease)
+
+    async def _stored(self, accepted: Accepted) -> Reply:
+        stored = await self._store.accept(accepted)
+        if isinstance(stored, Duplicate):
+            return Reply(code=250, text=f"2.0.0 known already as {stored.of}")
+        dues = fresh(stored)
+        if dues:
+            self._dispatch.offer(dues)
+        return Reply(code=250, text=f"2.0.0 accepted as {stored.id}")
+
+    async def _unreadable(self, received: Received, problem: BadInput) -> Reply:
+        places = [one.path or "document" for one in problem.problems]
+        if self._on_unreadable == "reject":
+            _log.warning("notification_rejected", peer=received.peer, places=places[:MAX_REASONS])
+            others = f" and {len(places) - 1} more" if len(places) > 1 else ""
+            return Reply(code=550, text=f"5.6.0 notification not understood: {places[0]}{others}")
+        now = self._clock.now()
+        kept = Quarantined(
+            id=self._clock.new_id(),
+            received_at=now,
+            peer=received.peer,
+            mail_from=received.mail_from,
+            rcpt_to=received.rcpt_to,
+            content=received.content,
+            reason="\n".join(str(one) for one in problem.problems[:MAX_REASONS]),
+        )
+        detail = f"not understood: {places[0]}"
+        await self._store.quarantine(
+            kept, Entry(at=now, event=Event.QUARANTINED, quarantine_id=kept.id, detail=detail)
+        )
+        return Reply(code=250, text=f"2.0.0 kept in quarantine as {kept.id}")

@@ -1,0 +1,229 @@
+"""Registrations: what one seller's file says about who gets which mail, where and when.
+
+Guarantees: recipients can stand in an envelope and a header as they are; a registration names exactly one
+template that exists; its own subject and sender name known fields only. Diagnostics: `BadInput` with file,
+line and path of every problem.
+
+Source: the marketplace's screen 受注メール管理; period and recognition key are our definition.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
+
+from grammar import Catalogue, Renderer, TemplateError
+from relay.document import locate, parse_yaml, validated
+from relay.errors import BadInput, Problem
+from relay.notification import Identifier, Moment
+from relay.quantity import Duration, Flag, MailAddress
+from relay.registry.group import Templates
+from relay.registry.template import Line, PartnerTemplate, Unit, compile_line, template_problem
+from relay.source import read_source
+from relay.wording import near_miss, path_text, shown
+
+MAX_RECIPIENTS = 20  # of one registration: each is a delivery of its own, and all are named in one To
+MAX_REGISTRATIONS = 1_000  # of one seller; the marketplace has some fifty templates to choose from
+
+Shown = Annotated[str, StringConstraints(strict=True, max_length=100, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$")]
+RegistrationId = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A seller's standing choice. Never deleted; switched off with use N."""
+
+    id: str  # unique in the seller's file, and stable
+    seller_id: str
+    template: PartnerTemplate
+    recipients: tuple[str, ...]  # addr-specs, 送信先
+    use: bool  # 使用
+    wait: bool  # 待機
+    period: timedelta | None  # with wait: how long each mail is held; None: until a person releases it
+    recognition_key: str  # 認識キー
+    subject: Renderer  # its own, else the template's
+    sender: Renderer
+    registered_by: str
+    registered_at: datetime | None  # aware, UTC
+    changed_by: str
+    changed_at: datetime | None
+
+
+def _tuple_if_list(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RegistrationEntry(_Strict):
+    """One registration as it is written in the file."""
+
+    id: RegistrationId = Field(
+        description="Its name, unique in the file. Deliveries and the journal refer to it."
+    )
+    template: str | None = Field(default=None, description="The template's key; or give its number.")
+    number: StrictInt | None = Field(default=None, description="The template's number (テンプレート番号).")
+    recipients: Annotated[tuple[MailAddress, ...], BeforeValidator(_tuple_if_list)] = Field(
+        min_length=1, max_length=MAX_RECIPIENTS, description="The partner's intake addresses (送信先)."
+    )
+    use: Flag = Field(default=True, description="N stops its mail (使用).")
+    wait: Flag = Field(default=False, description="Y holds its mail (待機).")
+    period: Duration | None = Field(
+        default=None,
+        description="With wait Y: how long each mail is held; without it, until a person releases it.",
+    )
+    recognition_key: Shown = Field(
+        default="", description="Stamped on each mail as X-Recognition-Key (認識キー)."
+    )
+    subject: Line | None = Field(
+        default=None, description="Its own subject (タイトル) in place of the template's."
+    )
+    sender: Line | None = Field(
+        default=None, description="Its own sender (送信者) in place of the template's."
+    )
+    registered_by: Shown = Field(default="", description="Who registered it (登録者).")
+    registered_at: Moment | None = Field(
+        default=None, description="When (登録日); without a zone, Japan time."
+    )
+    changed_by: Shown = Field(default="", description="Who changed it last (修正者).")
+    changed_at: Moment | None = Field(default=None, description="When (修正日).")
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if (self.template is None) == (self.number is None):
+            raise ValueError("must name its template, either by template or by number")
+        if self.period is not None and not self.wait:
+            raise ValueError("has a period, but does not wait: set wait to Y, or leave the period out")
+        # A local part may mind its case, but two that differ in nothing else are a slip.
+        if len({address.lower() for address in self.recipients}) != len(self.recipients):
+            raise ValueError("names a recipient twice")
+        return self
+
+
+class SellerFile(_Strict):
+    """One seller's file."""
+
+    seller: Identifier = Field(description="The seller's id (販売者ID), as the notifications have it.")
+    registrations: Annotated[tuple[RegistrationEntry, ...], BeforeValidator(_tuple_if_list)] = Field(
+        min_length=1, max_length=MAX_REGISTRATIONS, description="What this seller registered."
+    )
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Self:
+        seen: set[str] = set()
+        for entry in self.registrations:
+            if entry.id in seen:
+                raise ValueError(f"has two registrations with the id {entry.id}")
+            seen.add(entry.id)
+        return self
+
+
+class Compiler:
+    """Compiles own subjects and senders; equal ones once, since shops copy them from each other."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._known: dict[tuple[str, Unit], Renderer] = {}
+
+    def line(self, source: str, unit: Unit) -> Renderer:
+        """The renderer of one row; raises TemplateError."""
+        known = self._known.get((source, unit))
+        if known is None:
+            known = self._known[source, unit] = compile_line(source, catalogue=self._catalogue, unit=unit)
+        return known
+
+
+def load_registrations(path: Path, templates: Templates, compiler: Compiler) -> tuple[Registration, ...]:
+    """One seller's registrations, at least one, in the file's order.
+
+    Raises:
+        BadInput: with every problem in the file.
+    """
+    content = read_source(path)
+    tree = parse_yaml(content, file=str(path))
+    seller = validated(SellerFile, tree, file=str(path), source=content)
+    reading = _Reading(str(path), content, templates, compiler)
+    found = [
+        reading.registration(seller.seller, index, entry) for index, entry in enumerate(seller.registrations)
+    ]
+    if reading.problems:
+        raise BadInput(tuple(reading.problems))
+    return tuple(registration for registration in found if registration is not None)
+
+
+class _Reading:
+    """A seller's file whose form is good, being joined with the templates that it names."""
+
+    def __init__(self, file: str, content: bytes, templates: Templates, compiler: Compiler) -> None:
+        self._file = file
+        self._content = content
+        self._templates = templates
+        self._compiler = compiler
+        self.problems: list[Problem] = []
+
+    def registration(self, seller_id: str, index: int, entry: RegistrationEntry) -> Registration | None:
+        """The registration; None when a problem was added."""
+        template = self._template(index, entry)
+        if template is None:
+            return None
+        subject = self._line(index, "subject", entry.subject, template) or template.subject
+        sender = self._line(index, "sender", entry.sender, template) or template.sender
+        return Registration(
+            id=entry.id,
+            seller_id=seller_id,
+            template=template,
+            recipients=entry.recipients,
+            use=entry.use,
+            wait=entry.wait,
+            period=entry.period,
+            recognition_key=entry.recognition_key,
+            subject=subject,
+            sender=sender,
+            registered_by=entry.registered_by,
+            registered_at=entry.registered_at,
+            changed_by=entry.changed_by,
+            changed_at=entry.changed_at,
+        )
+
+    def _template(self, index: int, entry: RegistrationEntry) -> PartnerTemplate | None:
+        key = "number" if entry.template is None else "template"
+        name = str(entry.number) if entry.template is None else entry.template
+        by_key, by_number = self._templates.by_key, self._templates.by_number
+        found = by_key.get(name) if key == "template" else by_number.get(entry.number or 0)
+        if found is None:
+            place = ("registrations", index, key)
+            self.problems.append(
+                Problem(
+                    message=f"there is no template {shown(name)}",
+                    path=path_text(place),
+                    file=self._file,
+                    line=locate(self._content, place),
+                    hint=near_miss(name, by_key) if key == "template" else "",
+                )
+            )
+        return found
+
+    def _line(self, index: int, key: str, source: str | None, template: PartnerTemplate) -> Renderer | None:
+        if source is None:
+            return None
+        try:
+            return self._compiler.line(source, template.unit)
+        except TemplateError as error:
+            place = ("registrations", index, key)
+            line = locate(self._content, place)
+            self.problems.append(template_problem(error, file=self._file, line=line, path=path_text(place)))
+            return None

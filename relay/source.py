@@ -1,0 +1,50 @@
+"""A file that a person wrote, read whole and within a bound, and as the value that it must hold.
+
+Diagnostics: `BadInput` that names the file as the person knows it and what is wrong with it; also when the
+file is missing, is no regular file (a named pipe would hang the reader) or is larger than the bound.
+Source: ours.
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from relay.document import parse_yaml, validated
+from relay.errors import BadInput, Problem
+
+MAX_FILE = 4 * 1024 * 1024  # octets: 20,000 registrations in one file; what is larger is not a file of ours
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_source(path: Path, *, limit: int = MAX_FILE) -> bytes:
+    """The octets of a regular file of at most `limit` octets.
+
+    Raises:
+        BadInput: it cannot be read, is not a regular file or is too large.
+    """
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise BadInput((Problem(file=str(path), message="is not a regular file"),))
+            content = stream.read(limit + 1)
+    except OSError as error:
+        problem = Problem(file=str(path), message=f"cannot be read: {error.strerror or error}")
+        raise BadInput((problem,)) from None
+    if len(content) > limit:
+        raise BadInput((Problem(file=str(path), message=f"is larger than {limit} octets"),))
+    return content
+
+
+def load_source(path: Path, model: type[M]) -> M:
+    """The YAML file as a value of `model`; raises BadInput with every problem in it."""
+    content = read_source(path)
+    return validated(model, parse_yaml(content, file=str(path)), file=str(path), source=content)
+
+
+def _open_without_waiting(name: str, flags: int) -> int:
+    """Opening a named pipe that nobody writes to would otherwise never return."""
+    return os.open(name, flags | os.O_NONBLOCK)

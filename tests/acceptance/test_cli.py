@@ -1,0 +1,525 @@
+"""What an operator does at the command line, against a real store and real SMTP."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay import __version__
+from relay.app import Office, Relay
+from relay.cli import main
+from relay.cli.send import notification_mail, post
+from relay.clock import SystemClock
+from tests.support.serving import PartnerServer, ServedRelay, partner_server, write_config
+
+SAMPLES = Path(__file__).resolve().parents[2] / "relay" / "cli" / "samples"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+REGISTRATIONS = {
+    "example-shop.yaml": """\
+seller: example-shop
+registrations:
+  - {id: gear-orders, template: stock_gear/order_info, recipients: [orders@gear.example.jp]}
+  - {id: mall-later, template: cross_mall/order_info, recipients: [later@mall.example.jp], wait: Y}
+""",
+    "other-shop.yaml": """\
+seller: other-shop
+registrations:
+  - {id: gear-later, template: stock_gear/order_info, recipients: [later@gear.example.jp], wait: Y}
+""",
+}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A configuration, and the partner that its mails go to."""
+
+    config: Path
+    partner: PartnerServer
+    hop: str  # the next hop of both domains
+
+    def take_in(self, *documents: Path, arriving: int) -> list[str]:
+        """Let a relay take the documents in and stop once so many more mails arrived; its replies."""
+        return asyncio.run(self._take_in(documents, len(self.partner.mails) + arriving))
+
+    async def _take_in(self, documents: Sequence[Path], mails: int) -> list[str]:
+        office = Office.open(self.config)
+        relay = Relay(office)
+        await relay.start()
+        try:
+            replies = [await asyncio.to_thread(send, path, relay.address) for path in documents]
+            await asyncio.to_thread(self.partner.wait_for, mails)
+        finally:
+            await relay.stop(10.0)
+            await office.close()
+        return replies
+
+
+def send(path: Path, address: tuple[str, int]) -> str:
+    """Send a document as the marketplace does; the relay's reply."""
+    to, sender = "orders@relay.example.jp", "shop@example.jp"
+    mail = notification_mail(path, recipient=to, sender=sender, clock=SystemClock())
+    return post(mail, host=address[0], port=address[1], recipient=to, sender=sender).text
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A configuration whose two partner domains lead to a mail server that is not Denrei's code."""
+    with partner_server() as (partner, port):
+        routes = {"gear.example.jp": port, "mall.example.jp": port}
+        config = write_config(tmp_path / "site", routes=routes, registrations=REGISTRATIONS)
+        yield Site(config, partner, f"127.0.0.1:{port}")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], site: Site) -> Run:
+    """Run a command in this process: its exit code, its output, its complaints."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(["--config", str(site.config), *arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def child(*arguments: str, typed: str = "", **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, with something typed."""
+    return subprocess.run(
+        [sys.executable, "-m", "relay.cli", *arguments],
+        input=typed,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+        **more,
+    )
+
+
+def changed(tmp_path: Path, name: str, change: Callable[[Any], None], sample: str = "2-no-memo.json") -> Path:
+    """A sample document with a change, under another name."""
+    document = json.loads((SAMPLES / sample).read_bytes())
+    change(document)
+    path = tmp_path / name
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def rows(output: str) -> list[dict[str, Any]]:
+    """JSON lines as objects."""
+    return [json.loads(line) for line in output.split("\n") if line]
+
+
+def shortest(id_: str, ids: Sequence[str]) -> str:
+    """The shortest beginning that no other id has."""
+    return next(id_[:end] for end in range(1, len(id_) + 1) if sum(x.startswith(id_[:end]) for x in ids) == 1)
+
+
+def documented_keys(heading: str) -> list[str]:
+    """The JSON keys that docs/cli.md names for a command, in order."""
+    section = re.split(
+        r"^## ", PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2], flags=re.MULTILINE
+    )[0]
+    sentence = re.search(
+        r"[Kk]eys\s+(?:of this and every other verb )?with\s+`--json`[^:]*:\s(.*?)\.(?:\s|$)",
+        section,
+        re.DOTALL,
+    )
+    assert sentence is not None
+    return re.findall(r"`([a-z_0-9]+)`", sentence[1])
+
+
+def test_the_version_is_told() -> None:
+    """The installed command says which version it is."""
+    told = child("--version")
+    assert (told.returncode, told.stdout, told.stderr) == (0, f"denrei {__version__}\n", "")
+
+
+def test_wrong_usage_ends_with_2(run: Run) -> None:
+    """An unknown command or option, or no ids where some are needed, is wrong usage."""
+    for arguments in (
+        ["queue", "lst"],
+        ["queue", "list", "--wrong"],
+        ["queue", "release"],
+        ["queue", "retry"],
+    ):
+        assert run(*arguments)[0] == 2, arguments
+
+
+def test_a_refusal_is_one_message_without_a_traceback(run: Run, tmp_path: Path) -> None:
+    """A missing configuration is said in one line on standard error, with exit code 1."""
+    code, output, error = run("queue", "list", "--config", str(tmp_path / "none.yaml"))
+    assert (code, output) == (1, "")
+    assert re.fullmatch(r"denrei: \S*none\.yaml: is not there \(denrei init .*\)\n", error)
+
+
+def test_init_writes_what_check_finds_good_and_overwrites_nothing(run: Run, tmp_path: Path) -> None:
+    """The samples are a working start; a second init writes nothing, not even what is missing."""
+    new = tmp_path / "new"
+    assert run("init", str(new))[0] == 0
+    assert run("check", "-c", str(new / "denrei.yaml"))[0] == 0
+    (new / "registrations" / "example-shop.yaml").unlink()
+    before = (new / "denrei.yaml").read_bytes()
+    code, output, error = run("init", str(new))
+    assert (code, output) == (1, "")
+    assert "denrei.yaml: is there already; nothing was written" in error
+    assert (new / "denrei.yaml").read_bytes() == before
+    assert not (new / "registrations" / "example-shop.yaml").exists()
+
+
+def test_check_names_every_problem_at_once(run: Run, site: Site) -> None:
+    """Two bad registration files: both are told, with file and path, in text and in JSON."""
+    assert run("check")[0] == 0
+    folder = site.config.parent / "registrations"
+    (folder / "bad-1.yaml").write_text("seller: bad-1\nregistrations: []\n")
+    (folder / "bad-2.yaml").write_text("seler: bad-2\n")
+    code, output, _ = run("check")
+    assert code == 1
+    assert "bad-1.yaml" in output
+    assert "bad-2.yaml" in output
+    assert "did you mean seller?" in output
+    code, output, _ = run("check", "--json")
+    assert code == 1
+    assert [list(row) for row in rows(output)] == [documented_keys("denrei check")] * len(rows(output))
+
+
+def test_config_after_the_command_wins(run: Run, tmp_path: Path, site: Site) -> None:
+    """`--config` may stand before or after the command; what stands nearer counts."""
+    assert run("check", "--config", str(tmp_path / "none.yaml"))[0] == 1
+    assert main(["--config", str(tmp_path / "none.yaml"), "check", "--config", str(site.config)]) == 0
+
+
+def test_templates_are_listed_shown_and_rendered(run: Run) -> None:
+    """A template is found by number or key; rendering prints the mail as the partner reads it."""
+    code, output, _ = run("template", "list", "--json", "--partner", "cross_mall")
+    assert code == 0
+    assert {row["partner"] for row in rows(output)} == {"cross_mall"}
+    assert list(rows(output)[0]) == documented_keys("denrei template list")
+    by_number, by_key = run("template", "show", "18"), run("template", "show", "cross_mall/order_info")
+    assert by_number == by_key
+    assert "[注文番号] <$_PACK_NO_$>" in by_number[1] or "[注文番号] {$_PACK_NO_$}" in by_number[1]
+    code, output, _ = run("template", "render", "18", str(SAMPLES / "1-pack-of-three.json"), "--json")
+    assert code == 0
+    (mail,) = rows(output)
+    assert list(mail) == documented_keys("denrei template render")
+    assert (mail["to"], mail["subject"]) == (
+        "partner@example.jp",
+        "Qoo10の注文のお知らせです。(注文番号:512345678)",
+    )
+    assert "[注文番号] 512345678\n" in mail["body"]
+
+
+def test_a_document_that_cannot_be_understood_is_not_rendered(run: Run) -> None:
+    """Every problem of the document is told, with its path; so is a template that is not there."""
+    code, output, error = run("template", "render", "18", str(SAMPLES / "3-not-understood.json"))
+    assert (code, output) == (1, "")
+    assert "pack.orders[0].qty" in error
+    assert "pack.delivery_opton" in error
+    code, _, error = run("template", "show", "cross_mal/order_info")
+    assert code == 1
+    assert "did you mean cross_mall/order_info?" in error
+
+
+def test_a_queue_can_be_seen_and_changed(run: Run, site: Site) -> None:
+    """Held deliveries are listed, shown by the beginning of an id, released and discarded."""
+    site.take_in(SAMPLES / "1-pack-of-three.json", SAMPLES / "2-no-memo.json", arriving=2)
+    code, output, _ = run("queue", "list", "--json")
+    newer, older = rows(output)
+    assert code == 0
+    assert list(newer) == documented_keys("denrei queue list")
+    assert [(each["state"], each["recipient"]) for each in (newer, older)] == [
+        ("held", "later@mall.example.jp")
+    ] * 2
+    everything = rows(run("queue", "list", "--all", "--json")[1])
+    assert sorted((each["state"], each["registration"]) for each in everything) == [
+        ("delivered", "gear-orders"),
+        ("delivered", "gear-orders"),
+        ("held", "mall-later"),
+        ("held", "mall-later"),
+    ]
+    short = shortest(older["id"], [each["id"] for each in everything])
+    code, _, error = run("queue", "show", short[:-1])
+    assert code == 1
+    assert "is the beginning of more than one" in error
+    assert "512345678" in run("queue", "show", short)[1]
+    shown = rows(run("queue", "show", older["id"], "--json")[1])[0]
+    assert [entry["event"] for entry in shown["journal"]][:1] == ["accepted"]
+
+    delivered = next(each["id"] for each in everything if each["state"] == "delivered")
+    code, output, _ = run("queue", "release", short, delivered)
+    assert (code, output) == (1, f"{older['id']}: released\n{delivered}: not applied: it is delivered\n")
+    assert run("queue", "discard", "--yes", newer["id"])[:2] == (0, f"{newer['id']}: discarded\n")
+    code, output, _ = run("queue", "discard", "--yes", newer["id"], "--json")
+    assert (code, rows(output)) == (
+        1,
+        [{"id": newer["id"], "applied": False, "text": "not applied: it is discarded"}],
+    )
+    assert list(rows(output)[0]) == documented_keys("denrei queue release")
+    site.take_in(arriving=1)
+    assert [mail.rcpt_tos for mail in site.partner.wait_for(3)][2] == ["later@mall.example.jp"]
+
+
+def test_ids_that_name_nothing_are_all_told_and_nothing_is_changed(run: Run, site: Site) -> None:
+    """One good id among bad ones: the bad ones are told, and the good one is left as it was."""
+    site.take_in(SAMPLES / "2-no-memo.json", arriving=1)
+    (held,) = rows(run("queue", "list", "--json")[1])
+    code, output, error = run("queue", "release", "zzzz", held["id"], "yyyy")
+    assert (code, output) == (1, "")
+    assert error == "denrei: zzzz: no delivery's id begins so\nyyyy: no delivery's id begins so\n"
+    assert rows(run("queue", "list", "--json")[1]) == [held]
+
+
+def test_discarding_asks_and_no_means_no(site: Site, run: Run) -> None:
+    """What would be lost is shown on standard error before the question; `n` changes nothing."""
+    site.take_in(SAMPLES / "2-no-memo.json", arriving=1)
+    (held,) = rows(run("queue", "list", "--json")[1])
+    asked = child("-c", str(site.config), "queue", "discard", held["id"], typed="n\n")
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert held["id"] in asked.stderr
+    assert "Discard 1 delivery? [y/N]" in asked.stderr
+    assert rows(run("queue", "list", "--json")[1]) == [held]
+
+
+def test_release_by_seller_takes_that_sellers_only(run: Run, site: Site, tmp_path: Path) -> None:
+    """A filter shows what it would take; with a yes it takes all that is held for it and nothing else."""
+    other = changed(tmp_path, "other.json", lambda tree: tree.update(seller_id="other-shop"))
+    site.take_in(SAMPLES / "1-pack-of-three.json", other, arriving=1)
+    asked = child("-c", str(site.config), "queue", "release", "--seller", "other-shop", typed="y\n")
+    assert asked.returncode == 0
+    assert "Release 1 delivery? [y/N]" in asked.stderr
+    states = {(each["seller_id"], each["state"]) for each in rows(run("queue", "list", "--json")[1])}
+    assert states == {("other-shop", "queued"), ("example-shop", "held")}
+
+
+def test_the_shape_shows_who_is_waited_for(run: Run, site: Site) -> None:
+    """Waiting deliveries are counted by domain, state and age, each in one age."""
+    site.take_in(SAMPLES / "1-pack-of-three.json", SAMPLES / "2-no-memo.json", arriving=2)
+    code, output, _ = run("queue", "shape", "--json")
+    (row,) = rows(output)
+    assert code == 0
+    assert list(row) == documented_keys("denrei queue shape")
+    waiting = (row["next_hop"], row["domain"], row["state"], row["total"], row["under_5m"])
+    assert waiting == (site.hop, "mall.example.jp", "held", 2, 2)
+    assert "mall.example.jp" in run("queue", "shape")[1]
+
+
+def test_the_journal_tells_who_did_what(run: Run, site: Site) -> None:
+    """Entries come oldest first, can be filtered, and name the person who released."""
+    site.take_in(SAMPLES / "2-no-memo.json", arriving=1)
+    (held,) = rows(run("queue", "list", "--json")[1])
+    run("queue", "release", held["id"])
+    code, output, _ = run("journal", "--json")
+    entries = rows(output)
+    assert code == 0
+    assert list(entries[0]) == documented_keys("denrei journal")
+    assert [entry["event"] for entry in entries] == ["accepted", "held", "delivered", "released"]
+    assert entries[-1]["by"]
+    assert [entry["by"] for entry in entries[:-1]] == [""] * 3
+    assert rows(run("journal", "--json", "--event", "released")[1]) == [entries[-1]]
+    assert rows(run("journal", "--json", "--limit", "1")[1]) == [entries[-1]]
+
+
+def test_a_quarantined_mail_is_replayed_from_its_mended_document(
+    run: Run, site: Site, tmp_path: Path
+) -> None:
+    """As it stands it stays kept and the reason is told; mended it is taken in once, and delivered."""
+    (reply,) = site.take_in(SAMPLES / "3-not-understood.json", arriving=0)
+    code, output, _ = run("quarantine", "list", "--json")
+    (item,) = rows(output)
+    assert code == 0
+    assert list(item) == documented_keys("denrei quarantine list")
+    assert reply.endswith(item["id"])
+    assert "pack.orders[0].qty" in run("quarantine", "show", item["id"])[1]
+    code, output, _ = run("quarantine", "replay", item["id"])
+    assert code == 1
+    assert output.startswith(f"{item['id']}: not applied, stays kept: pack.")
+
+    def mend(tree: Any) -> None:
+        tree["pack"]["orders"][0]["qty"] = 2
+        tree["pack"]["delivery_option"] = tree["pack"].pop("delivery_opton")
+
+    mended = changed(tmp_path, "mended.json", mend, sample="3-not-understood.json")
+    code, output, _ = run("quarantine", "replay", item["id"][:15], "--file", str(mended))
+    assert code == 0
+    assert re.fullmatch(rf"{item['id']}: replayed as [0-9a-z]{{16}}: 2 deliveries\n", output)
+    assert run("quarantine", "replay", item["id"])[:2] == (1, f"{item['id']}: not applied: it is replayed\n")
+    assert run("quarantine", "list")[1] == "nothing is in quarantine\n"
+    site.take_in(arriving=1)
+    assert [mail.rcpt_tos for mail in site.partner.wait_for(1)] == [["orders@gear.example.jp"]]
+
+
+def test_a_replay_of_what_is_known_sends_nothing_twice(run: Run, site: Site, tmp_path: Path) -> None:
+    """The marketplace sent it again, mended, before the operator did: the replay says so, adds nothing."""
+
+    def mend(tree: Any) -> None:
+        tree["pack"]["orders"][0]["qty"] = 2
+        del tree["pack"]["delivery_opton"]
+
+    mended = changed(tmp_path, "mended.json", mend, sample="3-not-understood.json")
+    site.take_in(SAMPLES / "3-not-understood.json", mended, arriving=1)
+    (item,) = rows(run("quarantine", "list", "--json")[1])
+    code, output, _ = run("quarantine", "replay", item["id"], "--file", str(mended))
+    assert code == 0
+    assert "known already as" in output
+    assert len(rows(run("queue", "list", "--all", "--json")[1])) == 2
+    assert len(site.partner.mails) == 1
+
+
+def test_what_one_registration_lacks_is_made_for_it_alone(run: Run, site: Site, tmp_path: Path) -> None:
+    """① cannot be written for CROSS MALL: the other mail went; the mended one makes what lacks."""
+
+    def circle(tree: Any) -> None:
+        tree["pack"]["orders"][0]["item_name"] = "①文庫本カバー"
+
+    def plain(tree: Any) -> None:
+        tree["pack"]["orders"][0]["item_name"] = "(1)文庫本カバー"
+
+    site.take_in(changed(tmp_path, "circle.json", circle), arriving=1)
+    (item,) = rows(run("quarantine", "list", "--json")[1])
+    assert (item["registration"], "①" in item["reason"]) == ("mall-later", True)
+    assert run("quarantine", "replay", item["id"])[0] == 1
+    strange = changed(tmp_path, "strange.json", lambda tree: tree["pack"].update(pack_no="999"))
+    assert run("quarantine", "replay", item["id"], "--file", str(strange))[0] == 1
+    mended = changed(tmp_path, "plain.json", plain)
+    code, output, _ = run("quarantine", "replay", item["id"], "--file", str(mended))
+    assert (code, output) == (0, f"{item['id']}: replayed as {item['notification_id']}: 1 delivery\n")
+    found = rows(run("queue", "list", "--all", "--json")[1])
+    assert sorted((each["registration"], each["state"]) for each in found) == [
+        ("gear-orders", "delivered"),
+        ("mall-later", "held"),
+    ]
+    assert {each["notification_id"] for each in found} == {item["notification_id"]}
+
+
+def test_a_quarantined_mail_is_discarded_after_a_yes(run: Run, site: Site) -> None:
+    """It is shown, asked for, given up, and then nothing more can be done to it."""
+    site.take_in(SAMPLES / "3-not-understood.json", arriving=0)
+    (item,) = rows(run("quarantine", "list", "--json")[1])
+    told = child("-c", str(site.config), "quarantine", "discard", item["id"], typed="y\n")
+    assert (told.returncode, told.stdout) == (0, f"{item['id']}: discarded\n")
+    assert run("quarantine", "discard", "-y", item["id"])[:2] == (
+        1,
+        f"{item['id']}: not applied: it is discarded\n",
+    )
+    assert rows(run("quarantine", "list", "--all", "--json")[1])[0]["state"] == "discarded"
+
+
+def test_a_running_relay_is_sent_to_and_obeys(run: Run, site: Site) -> None:
+    """`send` shows the relay's answers and ends with 1 on a refusal; what is released meanwhile goes."""
+    with ServedRelay(site.config) as relay:
+        host, port = relay.address
+        there = ("--host", host, "--port", str(port))
+        code, output, _ = run("send", str(SAMPLES / "1-pack-of-three.json"), *there, "--json")
+        assert code == 0
+        (answer,) = rows(output)
+        assert list(answer) == documented_keys("denrei send")
+        assert answer["reply"].startswith("2.0.0 accepted as ")
+        sample = str(SAMPLES / "2-no-memo.json")
+        code, output, _ = run("send", sample, *there, "--to", "nobody@relay.example.jp")
+        assert code == 1
+        assert output.startswith(f"{sample}: 550 5.1.1 ")
+        (held,) = rows(run("queue", "list", "--state", "held", "--json")[1])
+        assert run("queue", "release", held["id"])[0] == 0
+        mails = site.partner.wait_for(2)
+    assert sorted(mail.rcpt_tos for mail in mails) == [["later@mall.example.jp"], ["orders@gear.example.jp"]]
+
+
+def test_a_machine_failure_is_one_message(run: Run, site: Site) -> None:
+    """A store that cannot be where the configuration says is told in one message, with exit code 1."""
+    with site.config.open("a", encoding="utf-8") as file:
+        file.write("store:\n  path: denrei.yaml/denrei.db\n")
+    code, output, error = run("queue", "list")
+    assert (code, output) == (1, "")
+    assert error.startswith("denrei: ")
+    assert "denrei.yaml/denrei.db" in error
+
+
+def test_a_reader_that_has_had_enough_is_no_crash(site: Site) -> None:
+    """When the pipe that a listing is written to is closed, the command ends without a traceback."""
+    listing = subprocess.Popen(
+        [sys.executable, "-m", "relay.cli", "-c", str(site.config), "template", "list", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert listing.stdout is not None
+    assert listing.stderr is not None
+    listing.stdout.close()
+    with listing.stderr:
+        assert listing.stderr.read() == b""
+    assert listing.wait(30) == 1
+
+
+def test_send_says_when_nobody_answers(run: Run) -> None:
+    """A port without a server, and a file that is not there, are plain messages."""
+    there = ("--host", "127.0.0.1", "--port", "1")
+    code, _, error = run("send", str(SAMPLES / "2-no-memo.json"), *there)
+    assert code == 1
+    assert "127.0.0.1:1: no answer: " in error
+    code, _, error = run("send", str(SAMPLES / "2-no-memo.json"), "--to", "注文@example.jp", *there)
+    assert code == 1
+    assert error.startswith("denrei: --to: ")
+    code, _, error = run("send", "none.json")
+    assert (code, error) == (1, "denrei: none.json: cannot be read: No such file or directory\n")
+
+
+def test_the_sink_keeps_prints_and_fails_on_request(tmp_path: Path) -> None:
+    """A sink in its own process keeps a mail, prints it, refuses on request, ends on SIGTERM with 0."""
+    folder = tmp_path / "kept"
+    arguments = ["--listen", "127.0.0.1:0", "--store", str(folder), "--json", "--fault", "refuse@data"]
+    for faults, code in ((0, 250), (2, 554)):
+        sink = subprocess.Popen(
+            [sys.executable, "-m", "relay.cli", "sink", *arguments[: len(arguments) - 2 + faults]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        try:
+            assert sink.stderr is not None
+            assert sink.stdout is not None
+            told = re.search(r"listening on 127\.0\.0\.1:(\d+)", sink.stderr.readline())
+            assert told is not None
+            mail = notification_mail(
+                SAMPLES / "2-no-memo.json",
+                recipient="a@example.jp",
+                sender="b@example.jp",
+                clock=SystemClock(),
+            )
+            answer = post(
+                mail, host="127.0.0.1", port=int(told[1]), recipient="a@example.jp", sender="b@example.jp"
+            )
+            assert answer.code == code
+            if code == 250:
+                row = json.loads(sink.stdout.readline())
+                assert list(row) == documented_keys("denrei sink")
+                assert Path(row["file"]).read_bytes() == mail
+        finally:
+            sink.send_signal(signal.SIGTERM)
+            sink.communicate(timeout=30)
+        assert sink.returncode == 0
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_the_demo_ends_well_and_shows_real_mails() -> None:
+    """The demo ends with 0 within its bound and shows mails, the hold, the reason and the journal."""
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    told = child("demo", env=environment)
+    assert (told.returncode, told.stderr) == (0, "")
+    for seen in (
+        "販売者ID:example-shop",
+        "[注文番号] 512345678",
+        "known already as",
+        "must be a whole number, is text",
+        "crossmall-later",
+        "4 mails arrived",
+    ):
+        assert seen in told.stdout, seen

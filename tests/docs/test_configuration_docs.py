@@ -1,0 +1,158 @@
+"""The files that people write are documented key by key, and the sample shows what is true."""
+
+import itertools
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from relay.config import Config, DeliveryConfig, load
+from relay.document import parse_yaml
+from relay.quantity import HostPort
+from relay.registry import MAX_RECIPIENTS, SellerFile
+from relay.registry.partner import _HazardEntry, _PartnerFile
+from relay.registry.registration import RegistrationEntry
+from relay.registry.template import _FrontMatter
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+PARTNERS = (ROOT / "docs" / "partners.md").read_text("utf-8")
+SAMPLE = ROOT / "relay" / "sample" / "denrei.yaml"
+REGISTRATIONS = ROOT / "relay" / "sample" / "registrations" / "example-shop.yaml"
+
+
+def _written(value):
+    """A default as a person would type it."""
+    match value:
+        case bool():
+            return "Y" if value else "N"
+        case timedelta():
+            seconds = int(value.total_seconds())
+            unit, length = next(
+                (u, n) for u, n in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % n == 0
+            )
+            return f"{seconds // length}{unit}"
+        case HostPort():
+            return str(value)
+        case tuple():
+            return f"[{', '.join(map(_written, value))}]"
+        case None | "":
+            return "null" if value is None else '""'
+        case _:
+            return str(value)
+
+
+def _section(field):
+    candidates = [field.annotation, *get_args(field.annotation)]
+    return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
+
+
+def _default(name, field):
+    if field.default is PydanticUndefined:
+        return "required"
+    if name == "max_message":
+        return "`10MiB`"
+    return f"`{'null' if name == 'bounce_address' else _written(field.default)}`"
+
+
+def _rows(model, prefix=""):
+    """One row of the table for each key: its path, its default, its reason."""
+    for name, field in model.model_fields.items():
+        if (section := _section(field)) is not None:
+            yield from _rows(section, f"{prefix}{name}.")
+        else:
+            yield f"| `{prefix}{name}` | {_default(name, field)} | {field.description} |"
+
+
+@pytest.mark.parametrize(
+    "row", [*_rows(Config), *_rows(RegistrationEntry)], ids=lambda row: row.split("`")[1]
+)
+def test_a_key_is_documented_with_its_default_and_reason(row):
+    """The table's row says what the code says, word for word."""
+    assert row in CONFIGURATION.split("\n")
+
+
+def test_no_key_is_documented_that_does_not_exist():
+    """A key that was taken out leaves the page as well."""
+    known = {row.split("`")[1] for row in (*_rows(Config), *_rows(RegistrationEntry))}
+    documented = set(re.findall(r"(?m)^\| `([a-z_.]+)` \|", CONFIGURATION))
+    assert documented - {"seller", "registrations"} == known - {"registrations"}
+
+
+def test_the_sample_shows_every_option_at_its_default(tmp_path):
+    """Loading the sample gives what its two required keys alone give."""
+    (tmp_path / "denrei.yaml").write_bytes(SAMPLE.read_bytes())
+    sample = load(tmp_path / "denrei.yaml")
+    (tmp_path / "small.yaml").write_text(
+        f"hostname: {sample.hostname}\nintake:\n  addresses: [{sample.intake.addresses[0]}]\n"
+    )
+    assert sample == load(tmp_path / "small.yaml")
+
+
+def _paths(tree, prefix=""):
+    for name, value in tree.items():
+        yield from _paths(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [prefix + name]
+
+
+def test_the_sample_has_every_key():
+    """Nobody has to look elsewhere to learn that an option exists."""
+    assert set(_paths(parse_yaml(SAMPLE.read_bytes()))) == {row.split("`")[1] for row in _rows(Config)}
+
+
+def test_every_option_of_the_sample_has_its_reason_above_it():
+    """The row above each key is a comment; the timeouts share one."""
+    rows = SAMPLE.read_text("utf-8").split("\n")
+    bare = [
+        row.strip().partition(":")[0]
+        for above, row in itertools.pairwise(rows)
+        if re.match(r" *[a-z_]+: \S", row) and not above.strip().startswith("#")
+    ]
+    assert bare == ["connect", "greeting", "command", "data"]
+
+
+def test_the_sample_s_registrations_name_every_key():
+    """Every key stands in the sample, if only as a comment."""
+    text = REGISTRATIONS.read_text("utf-8")
+    missing = [
+        name
+        for name in (*SellerFile.model_fields, *RegistrationEntry.model_fields)
+        if not re.search(rf"(?m)^(?: |- |# )*{name}:", text)
+    ]
+    assert missing == []
+
+
+def test_the_bound_of_recipients_is_documented():
+    """The number on the page is the number in force."""
+    assert f"at most {MAX_RECIPIENTS} recipients" in CONFIGURATION
+
+
+@pytest.mark.parametrize("model", [_PartnerFile, _HazardEntry, _FrontMatter])
+def test_a_partner_s_files_are_documented_key_by_key(model):
+    """Whoever adds a partner finds each key on the page."""
+    assert [name for name in model.model_fields if f"| `{name}` |" not in PARTNERS] == []
+
+
+def test_the_page_s_example_of_a_partner_works(tmp_path):
+    """The two files that docs/partners.md shows are good as they stand."""
+    from grammar import load_catalogue
+    from relay.registry import load_templates
+
+    group = tmp_path / "my_shop"
+    group.mkdir()
+    blocks = dict(
+        re.findall(r"`our_templates/my_shop/([a-z_.]+)`:\n\n```[a-z]*\n(.*?)```\n", PARTNERS, re.DOTALL)
+    )
+    assert sorted(blocks) == ["order_info.mail", "partner.yaml"]
+    for name, content in blocks.items():
+        (group / name).write_text(content, "utf-8")
+    templates = load_templates(ROOT / "partner_templates", load_catalogue(), own=tmp_path)
+    assert templates.by_key["my_shop/order_info"].partner.name_en == "My Shop"
+
+
+def test_a_delivery_section_alone_has_the_documented_defaults():
+    """The sections can be made without a file; only the bounce address needs the host's name."""
+    assert DeliveryConfig().bounce_address == ""

@@ -1,0 +1,107 @@
+"""An engine on a real store in a temporary folder, with the clock in the test's hand."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from relay.config import DeliveryConfig
+from relay.delivery import Engine, Routes
+from relay.store.query import DeliveryFilter
+from relay.store.store import Store
+from relay.store.values import Accepted, DeliveryState, Due
+from tests.support.clock import ManualClock
+from tests.support.stored import CONTENT, accepted
+
+HOSTNAME = "relay.example.jp"
+QUICK = {"connect": 0.5, "greeting": 0.5, "command": 0.5, "data": 0.5, "end_of_data": 0.5}
+
+
+def settings(routes: Mapping[str, tuple[str, int]], **more: Any) -> DeliveryConfig:
+    """Routes to loopback ports, and phases that last half a second at most."""
+    base = DeliveryConfig.model_validate(
+        {"routes": {domain: f"{h}:{p}" for domain, (h, p) in routes.items()}, **more}
+    )
+    phases = {name: timedelta(seconds=seconds) for name, seconds in QUICK.items()}
+    return base.model_copy(update={"timeouts": base.timeouts.model_copy(update=phases)})
+
+
+class Bench:
+    """The engine with what a test needs to look at and to turn."""
+
+    def __init__(self, store: Store, clock: ManualClock, engine: Engine) -> None:
+        self.store = store
+        self.clock = clock
+        self.engine = engine
+
+    async def offer(self, *recipients: str, content: bytes = CONTENT) -> Accepted:
+        """Accept one mail for each recipient as intake does, leased if there is room, and hand them over."""
+        lease = self.engine.lease(len(recipients))
+        leased = (
+            {"state": DeliveryState.SENDING, "leased_by": lease.worker, "leased_until": lease.until}
+            if lease
+            else {}
+        )
+        one = accepted(self.clock, recipients=recipients, content=content, **leased)  # type: ignore[arg-type]
+        await self.store.accept(one)
+        if lease:
+            self.engine.offer(
+                [
+                    Due(
+                        delivery=delivery,
+                        message_id=mail.message_id,
+                        content=mail.content,
+                        notification_id=one.id,
+                        seller_id=one.seller_id,
+                    )
+                    for delivery, mail in zip(one.deliveries, one.mails, strict=True)
+                ]
+            )
+        return one
+
+    async def states(self) -> list[tuple[str, str, int]]:
+        """Recipient, state and attempts of every delivery, in order of recipients."""
+        rows = await self.store.deliveries(DeliveryFilter(limit=1000))
+        return sorted(
+            (row.delivery.recipient, row.delivery.state.value, row.delivery.attempts) for row in rows
+        )
+
+    async def settled(self, count: int, seconds: float = 10.0) -> list[tuple[str, str, int]]:
+        """Wait until so many deliveries wait in no memory, then tell the states."""
+        async with asyncio.timeout(seconds):
+            while self.engine.in_memory:
+                await asyncio.sleep(0.005)
+        states = await self.states()
+        assert len(states) == count, states
+        return states
+
+    async def replies(self) -> list[str]:
+        """What was said last of every delivery, in order of recipients."""
+        rows = await self.store.deliveries(DeliveryFilter(limit=1000))
+        return [row.delivery.last_reply for row in sorted(rows, key=lambda row: row.delivery.recipient)]
+
+
+@contextlib.asynccontextmanager
+async def bench(
+    folder: Path,
+    chosen: DeliveryConfig,
+    *,
+    clock: ManualClock | None = None,
+    worker: str = "host/1",
+    routes: Routes | None = None,
+    started: bool = True,
+) -> AsyncIterator[Bench]:
+    """A running engine; it is stopped and the store closed at the end."""
+    clock = clock or ManualClock()
+    store = Store.open(folder / "denrei.db", clock=clock)
+    ways = routes or Routes(chosen, hostname=HOSTNAME, clock=clock)
+    engine = Engine(store=store, routes=ways, clock=clock, settings=chosen, hostname=HOSTNAME, worker=worker)
+    try:
+        if started:
+            await engine.start()
+        yield Bench(store, clock, engine)
+    finally:
+        await engine.stop(0.2)
+        await store.close()

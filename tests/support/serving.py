@@ -1,0 +1,146 @@
+"""A relay in a process of its own, and a partner's mail server that is not Denrei's code."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from aiosmtpd.controller import Controller
+
+_LISTENING = re.compile(r"listening=(\S+):(\d+)")
+START_SECONDS = 30.0  # a loaded two-core machine starts the relay in well under ten
+
+
+class ServedRelay:
+    """`denrei serve` in a child process; `kill` is kill -9, leaving the block is SIGTERM."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        self.log: list[str] = []
+        self.address: tuple[str, int] = ("", 0)
+
+    def __enter__(self) -> Self:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "relay.cli", "--config", str(self._config), "serve"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+        started = threading.Event()
+        self._reader = threading.Thread(target=self._read, args=(self._child.stdout, started), daemon=True)
+        self._reader.start()
+        assert started.wait(START_SECONDS), "the relay did not start:\n" + "".join(self.log)
+        assert self.address[1], "the relay ended before it listened:\n" + "".join(self.log)
+        return self
+
+    def _read(self, stream: IO[str], started: threading.Event) -> None:
+        for row in stream:
+            self.log.append(row)
+            if match := _LISTENING.search(row):
+                self.address = (match[1], int(match[2]))
+                started.set()
+        started.set()
+
+    def kill(self) -> None:
+        """End it as a power cut would: no signal handler runs."""
+        self._child.send_signal(signal.SIGKILL)
+        self._child.wait(10)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._child.poll() is None:
+            self._child.terminate()
+            self._child.wait(60)
+        self._reader.join(10)
+        assert self._child.stdout is not None
+        self._child.stdout.close()
+
+
+@dataclass
+class ReceivedMail:
+    """What a partner got: envelope and content."""
+
+    mail_from: str
+    rcpt_tos: list[str]
+    content: bytes
+
+
+@dataclass
+class PartnerServer:
+    """Stock aiosmtpd as the partner's mail server, in a thread; keeps what it gets, and tests wait for it."""
+
+    mails: list[ReceivedMail] = field(default_factory=list)
+    _came: threading.Condition = field(default_factory=threading.Condition)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  (aiosmtpd's hook)
+        """Keep one mail."""
+        with self._came:
+            self.mails.append(ReceivedMail(envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
+            self._came.notify_all()
+        return "250 2.0.0 kept"
+
+    def wait_for(self, count: int, seconds: float = 30.0) -> list[ReceivedMail]:
+        """The mails, once so many came; fails with what came when they do not."""
+        with self._came:
+            came = self._came.wait_for(lambda: len(self.mails) >= count, seconds)
+            assert came, f"{len(self.mails)} of {count} mails came within {seconds} s"
+            return list(self.mails)
+
+
+@contextlib.contextmanager
+def partner_server(port: int = 0) -> Iterator[tuple[PartnerServer, int]]:
+    """A running partner on a loopback port."""
+    port = port or free_port()
+    partner = PartnerServer()
+    controller = Controller(partner, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield partner, port
+    finally:
+        controller.stop()
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[int]:
+    """A partner that accepts connections and never says a word: mails stay on their way while it lives."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield int(listener.getsockname()[1])
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_config(
+    folder: Path, *, routes: dict[str, int], registrations: dict[str, str], more: str = ""
+) -> Path:
+    """A configuration for loopback: partner domains to ports, registration file names to YAML."""
+    (folder / "registrations").mkdir(parents=True)
+    for name, text in registrations.items():
+        (folder / "registrations" / name).write_text(text, encoding="utf-8")
+    table = "".join(f"    {domain}: 127.0.0.1:{port}\n" for domain, port in routes.items())
+    config = folder / "denrei.yaml"
+    config.write_text(
+        "hostname: relay.example.jp\n"
+        "intake:\n  listen: 127.0.0.1:0\n  addresses: [orders@relay.example.jp]\n"
+        f"delivery:\n  routes:\n{table}{more}",
+        encoding="utf-8",
+    )
+    return config

@@ -1,0 +1,209 @@
+"""The registry that follows its files: always a whole, good state, and never a silent one."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+import structlog
+
+from grammar import load_catalogue
+from relay.errors import BadInput
+from relay.notification import NotificationType
+from relay.registry import LiveRegistry, load_templates
+from relay.registry.live import concerns_us
+from tests.unit.registry import test_group
+
+SHIPPED = Path(__file__).resolve().parents[3] / "partner_templates"
+CATALOGUE = load_catalogue()
+WAIT_SECONDS = 20.0  # a bound for a loaded machine; the change is seen in a fraction of it
+SELLER = """\
+seller: example-shop
+registrations:
+  - id: crossmall-orders
+    template: cross_mall/order_info
+    recipients: [orders@partner.example.jp]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of registrations with one good file, and an empty one for the operator's own templates."""
+    (tmp_path / "registrations").mkdir()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "registrations" / "a.yaml").write_text(SELLER)
+    return tmp_path
+
+
+def _live(folder, **keywords):
+    templates = load_templates(SHIPPED, CATALOGUE, own=folder / "own")
+    return LiveRegistry(folder / "registrations", templates, CATALOGUE, **keywords)
+
+
+def _recipients(live):
+    return [each.recipients for each in live.registrations("example-shop", NotificationType.ORDER_INFO)]
+
+
+def test_a_bad_file_stops_the_start(folder):
+    """There is no last good state to keep yet."""
+    (folder / "registrations" / "b.yaml").write_text("seller: b\n")
+    with pytest.raises(BadInput):
+        _live(folder)
+
+
+def test_a_change_comes_into_force_and_is_told_once(folder):
+    """The callback gets the state that is in force from then on; nothing changed means nothing told."""
+    told = []
+    live = _live(folder, on_change=told.append)
+    assert live.reload() is False
+    (folder / "registrations" / "a.yaml").write_text(SELLER.replace("orders@", "zaiko@"))
+    assert live.reload() is True
+    assert live.reload() is False
+    assert told == [live.current]
+    assert _recipients(live) == [("zaiko@partner.example.jp",)]
+
+
+def test_a_file_that_goes_bad_leaves_the_last_good_state_in_force(folder):
+    """The reason is there to be shown, is logged once, and goes when the file is mended."""
+    live = _live(folder)
+    good = live.current
+    bad = folder / "registrations" / "a.yaml"
+    bad.write_text(SELLER.replace("cross_mall/", "cros_mall/"))
+    (folder / "registrations" / "b.yaml").write_text(SELLER.replace("example-shop", "other-shop"))
+    with structlog.testing.capture_logs() as rows:
+        assert [live.reload(), live.reload()] == [False, False]
+    assert live.current is good
+    assert live.problem == (
+        f"{bad}:4: registrations[0].template: there is no template 'cros_mall/order_info' "
+        "(did you mean cross_mall/order_info?)"
+    )
+    assert [(row["event"], row["log_level"], row["count"]) for row in rows] == [
+        ("registrations are bad", "error", 1)
+    ]
+    bad.write_text(SELLER)
+    assert live.reload() is True
+    assert (live.problem, live.current.sellers) == ("", ("example-shop", "other-shop"))
+
+
+def test_a_problem_that_is_taken_back_is_told_as_well(folder):
+    """A bad file that is taken away again leaves the state as it was, and no problem."""
+    live = _live(folder)
+    (folder / "registrations" / "b.yaml").write_text("seller: b\n")
+    live.reload()
+    assert live.problem
+    (folder / "registrations" / "b.yaml").unlink()
+    with structlog.testing.capture_logs() as rows:
+        assert live.reload() is False
+    assert live.problem == ""
+    assert [row["event"] for row in rows] == ["registrations are good again"]
+
+
+def test_a_folder_that_goes_leaves_the_last_good_state_in_force(folder):
+    """A file system that is unmounted for a moment must not stop every delivery."""
+    live = _live(folder)
+    (folder / "registrations").rename(folder / "elsewhere")
+    assert live.reload() is False
+    assert live.problem == f"{folder}/registrations: cannot be read: No such file or directory"
+    assert len(_recipients(live)) == 1
+
+
+def test_an_operator_s_template_comes_into_force_while_running(folder):
+    """A new group can be chosen at once, and its going is a problem as long as somebody uses it."""
+    live = _live(folder)
+    group = folder / "own" / "my_shop"
+    group.mkdir()
+    (group / "partner.yaml").write_text(test_group.PARTNER)
+    (group / "order_info.mail").write_text(test_group.MAIL)
+    (folder / "registrations" / "b.yaml").write_text(
+        SELLER.replace("example-shop", "b").replace("cross_mall/", "my_shop/")
+    )
+    assert live.reload() is True
+    assert [each.template.number for each in live.current.of_seller("b")] == [5001]
+    (group / "order_info.mail").write_text(test_group.MAIL.replace("備考:", "メモ:"))
+    assert live.reload() is True
+    assert "メモ:" in live.current.of_seller("b")[0].template.body_source
+    (group / "order_info.mail").unlink()
+    assert live.reload() is False
+    assert live.problem == f"{group}: has no template"
+
+
+def test_a_volume_that_is_switched_by_a_link_is_followed(folder):
+    """Kubernetes keeps the files behind a link to a folder, and changes all of them by turning the link."""
+    place = folder / "registrations"
+    (place / "a.yaml").unlink()
+    for name, text in (("..1", SELLER), ("..2", SELLER.replace("orders@", "zaiko@"))):
+        (place / name).mkdir()
+        (place / name / "a.yaml").write_text(text)
+    (place / "..data").symlink_to("..1")
+    (place / "a.yaml").symlink_to("..data/a.yaml")
+    live = _live(folder)
+    (place / "..new").symlink_to("..2")
+    (place / "..new").replace(place / "..data")
+    assert live.reload() is True
+    assert _recipients(live) == [("zaiko@partner.example.jp",)]
+
+
+def test_only_changes_that_can_concern_the_registry_wake_it():
+    """Its kinds of file, folders and turned links do; a database, leavings and logs beside them do not."""
+    ours = ["a.yaml", "a.yml", "order_info.mail", "my_shop", "..data"]
+    others = ["denrei.db", "denrei.db-wal", "a.yaml~", "x.log"]
+    assert [name for name in ours + others if concerns_us(f"/etc/denrei/{name}")] == ours
+
+
+def test_the_watch_sees_a_change_by_itself(folder):
+    """A file that is replaced as an editor does it comes into force without being asked for."""
+
+    async def story():
+        loop, seen = asyncio.get_running_loop(), asyncio.Event()
+        live = _live(folder, on_change=lambda _: loop.call_soon_threadsafe(seen.set))
+        watch = asyncio.create_task(live.watch())
+        deadline = loop.time() + WAIT_SECONDS
+        attempt = 0
+        while (
+            not seen.is_set() and loop.time() < deadline
+        ):  # the first change may come before the watch stands
+            attempt += 1
+            fresh = folder / "registrations" / ".a.yaml.new"
+            fresh.write_text(SELLER.replace("orders@", f"zaiko{attempt}@"))
+            fresh.replace(folder / "registrations" / "a.yaml")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(seen.wait(), 1.0)
+        assert seen.is_set()
+        assert _recipients(live)[0][0].startswith("zaiko")
+        watch.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watch
+
+    asyncio.run(story())
+
+
+def test_a_watch_that_fails_is_told_and_tried_again(folder):
+    """Without the folder there is nothing to watch; when it is back, its files are in force."""
+
+    class Pause:
+        """A clock whose sleep lasts until the test lets it end."""
+
+        def __init__(self):
+            self.asleep, self.awake = asyncio.Event(), asyncio.Event()
+
+        async def sleep(self, _seconds):
+            self.asleep.set()
+            await self.awake.wait()
+
+    async def story():
+        loop, seen, clock = asyncio.get_running_loop(), asyncio.Event(), Pause()
+        live = _live(folder, clock=clock, on_change=lambda _: loop.call_soon_threadsafe(seen.set))
+        (folder / "registrations").rename(folder / "elsewhere")
+        watch = asyncio.create_task(live.watch())
+        await asyncio.wait_for(clock.asleep.wait(), WAIT_SECONDS)
+        assert live.problem
+        (folder / "elsewhere").rename(folder / "registrations")
+        (folder / "registrations" / "a.yaml").write_text(SELLER.replace("orders@", "zaiko@"))
+        clock.awake.set()
+        await asyncio.wait_for(seen.wait(), WAIT_SECONDS)
+        assert (live.problem, _recipients(live)) == ("", [("zaiko@partner.example.jp",)])
+        watch.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watch
+
+    asyncio.run(story())

@@ -1,0 +1,111 @@
+"""The notification as a value: what it refuses, and when two of them say the same."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from pydantic import ValidationError
+
+from relay.notification import MAX_ORDERS, Notification, NotificationType
+
+
+def notification(*, pack=None, **said):
+    """A small one, with what the test says of it."""
+    orders = [{"order_no": "7700000011", "item_name": "綿の長袖Tシャツ", "unit_price": 1980}]
+    tree = {
+        "version": 1,
+        "type": "order_info",
+        "seller_id": "example-shop",
+        "occurred_at": "2026-11-21 10:15:00",
+        "pack": {"pack_no": "210987654", "memos": ["玄関先に"], "orders": orders} | (pack or {}),
+    }
+    return Notification.model_validate(tree | said)
+
+
+def test_a_time_without_a_zone_is_japan_time():
+    """The marketplace writes its times so."""
+    assert notification().occurred_at == datetime(2026, 11, 21, 1, 15, tzinfo=UTC)
+
+
+def test_the_stored_document_is_the_notification():
+    """What is written in two pieces is what pydantic writes in one, and reads back the same."""
+    said = notification(event_id='e-"pack":1')
+    assert said.written().document == said.model_dump_json()
+    assert Notification.model_validate_json(said.written().document) == said
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"event_id": "another"},
+        {"occurred_at": "2026-11-21T18:00:00Z"},
+        {"event_id": "e-2", "occurred_at": "2026-11-22 00:00:00"},
+    ],
+)
+def test_another_route_or_time_is_the_same_content(other):
+    """Two routes that carry one order differ in event id and time, and in nothing that a partner reads."""
+    assert notification(**other).written().content_key == notification().written().content_key
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "cancel_request"},
+        {"seller_id": "other-shop"},
+        {"pack": {"pack_no": "210987655"}},
+        {"pack": {"memos": ["玄関先に", "急ぎ"]}},
+        {
+            "pack": {
+                "orders": [{"order_no": "7700000011", "item_name": "綿の長袖Tシャツ", "unit_price": 1981}]
+            }
+        },
+    ],
+)
+def test_any_value_that_a_partner_could_read_makes_another_content(said):
+    """A change that is passed over would be an order lost."""
+    assert notification(**said).written().content_key != notification().written().content_key
+
+
+def test_null_is_blank():
+    """A marketplace that writes null for what it does not know is understood."""
+    said = notification(pack={"memos": None, "payment_method": None, "delivery_fee": None})
+    assert (said.pack.memos, said.pack.payment_method, said.pack.delivery_fee) == ((), "", None)
+
+
+def test_money_is_exact():
+    """A price is what was written, not the nearest binary fraction."""
+    said = notification(pack={"delivery_fee": Decimal("0.10")})
+    assert str(said.pack.delivery_fee) == "0.10"
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        {"orders": []},
+        {"orders": [{"order_no": "1"}, {"order_no": "1"}]},
+        {"orders": [{"order_no": str(number)} for number in range(MAX_ORDERS + 1)]},
+        {"pack_no": 210987654},
+        {"pack_no": "21 09"},
+        {"memos": "one text"},
+        {"delivery_fee": True},
+        {"delivery_fee": "1e9999"},
+        {"hope_date": "tomorrow"},
+        {"hope_date": "2026-02-30"},
+        {"unknown": 1},
+    ],
+)
+def test_what_is_not_in_the_contract_is_refused(pack):
+    """Nothing is guessed, rounded, shortened or passed over."""
+    with pytest.raises(ValidationError):
+        notification(pack=pack)
+
+
+def test_every_type_has_its_name_on_the_screen():
+    """お知らせ種類, as the marketplace calls them."""
+    assert [type_.label for type_ in NotificationType] == [
+        "注文情報",
+        "配送要請",
+        "配送完了",
+        "キャンセル要請",
+        "キャンセル完了",
+    ]
