@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, cast, get_args
 import yaml
 
 from grammar.record import OrderRecord, Record
-from grammar.value import PRINTERS, Form, Type, elements, text
+from grammar.value import PRINTERS, Form, Type, elements, is_clean, text
 
 Scope = Literal["pack", "order"]
 Source = Literal["manual", "denrei"]
@@ -58,12 +58,18 @@ class Entry:
             return lambda _document: ""
         printer, path = PRINTERS[self.print or self.type], self.path.removeprefix("order.")
         get, parts = attrgetter(path), path.split(".")
+        is_text = printer is text
 
         def make(document: object) -> str:
             try:
-                return printer(_value(document, parts) if type(document) is dict else get(document))
+                value = _value(document, parts) if type(document) is dict else get(document)
             except AttributeError:
-                return printer(_value(document, parts))
+                value = _value(document, parts)
+            if value is None:
+                return ""
+            if is_text and type(value) is str and is_clean(value):
+                return value
+            return printer(value)
 
         return make
 

@@ -63,10 +63,6 @@ _LABELS = {
 }
 
 
-def _blank_if_null(value: Any) -> Any:
-    return "" if value is None else value
-
-
 def _empty_if_null(value: Any) -> Any:
     return () if value is None else tuple(value) if isinstance(value, list) else value
 
@@ -98,7 +94,8 @@ def _day(value: Any) -> Any:
 Identifier = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=r"^[^\s\p{C}]+$")
 ]
-Text = Annotated[str, BeforeValidator(_blank_if_null), StringConstraints(strict=True, max_length=MAX_TEXT)]
+# Null is blank, as a missing key is; a validator that made it empty text would double the cost of a document.
+Text = Annotated[str, StringConstraints(strict=True, max_length=MAX_TEXT)] | None
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Day = Annotated[date, BeforeValidator(_day)]
 Money = Annotated[Decimal, Field(max_digits=12, decimal_places=2)]  # in the order's currency
@@ -203,7 +200,9 @@ class Notification(_Value):
 
     def written(self) -> "Written":
         """The notification as text, and the key that tells whether another one says the same."""
-        pack = self.pack.model_dump_json()  # nearly all of the document, so it is written once for both
+        # The pack is nearly all of the document, so it is written once for both; blank values are left out,
+        # so that one route's null is the same as another's missing key.
+        pack = self.pack.model_dump_json(exclude_defaults=True, exclude_none=True)
         head = self.model_dump_json(exclude={"pack"})
         said = f"{self.type}\0{self.seller_id}\0{pack}"
         return Written(
@@ -215,7 +214,7 @@ class Notification(_Value):
 class Written(NamedTuple):
     """A notification as the store keeps it."""
 
-    document: str  # JSON, as `model_dump_json` gives it
+    document: str  # JSON that reads back as the notification
     # What makes two notifications the same when no event id tells: a hash of type, seller and the whole
     # pack. Event id and time of the event are left out: two routes that carry one order differ in both.
     content_key: str

@@ -1,7 +1,7 @@
 """Charset profiles: how text becomes the bytes of one partner's mail, and what cannot.
 
 A partner reads one of these, and nobody publishes which, so `partner.yaml` chooses. A `Charset` is a value
-with two functions; another profile is one more value here and nothing elsewhere.
+with three functions; another profile is one more value here and nothing elsewhere.
 
 - `utf-8` writes every character.
 - `iso-2022-jp` is RFC 1468 and no more of it than strict readers take: ASCII and JIS X 0208. The codec also
@@ -67,6 +67,7 @@ class Charset:
     seven_bit: bool  # its bytes need no transfer encoding while lines are short enough
     fold: Callable[[str], str]  # the text as this charset can write it; raises CharacterError
     encode: Callable[[str], bytes]  # folded text, or any piece of it, as bytes complete in themselves
+    write: Callable[[str], bytes]  # rows as bytes with CRLF: folded and encoded in one; raises CharacterError
 
 
 def shown(char: str) -> str:
@@ -114,6 +115,11 @@ def _encode_utf_8(text: str) -> bytes:
     return text.encode("utf-8")
 
 
+def _write_utf_8(text: str) -> bytes:
+    _refuse_controls(text)
+    return text.replace("\n", "\r\n").encode("utf-8")
+
+
 def _fold_jis(text: str) -> str:
     """Text of ASCII and JIS X 0208 only.
 
@@ -134,6 +140,17 @@ def _fold_jis(text: str) -> str:
 
 def _encode_jis(text: str) -> bytes:
     return text.encode("iso2022_jp")
+
+
+def _write_jis(text: str) -> bytes:
+    # The codec is slow, so a whole body is encoded once; only one that needs folding is encoded again.
+    _refuse_controls(text)
+    rows = text.replace("\n", "\r\n")
+    try:
+        coded = _encode_jis(rows)
+    except UnicodeEncodeError:
+        coded = _JIS_ROMAN
+    return coded if _JIS_ROMAN not in coded else _encode_jis(_fold_jis(text).replace("\n", "\r\n"))
 
 
 def _writes_jis(text: str) -> bool:
@@ -159,5 +176,7 @@ def _voiced_kana() -> dict[str, str]:
 _VOICED_KANA = _voiced_kana()
 _VOICED_PAIR = re.compile("|".join(_VOICED_KANA))
 
-UTF_8 = Charset(label="UTF-8", seven_bit=False, fold=_fold_utf_8, encode=_encode_utf_8)
-ISO_2022_JP = Charset(label="ISO-2022-JP", seven_bit=True, fold=_fold_jis, encode=_encode_jis)
+UTF_8 = Charset(label="UTF-8", seven_bit=False, fold=_fold_utf_8, encode=_encode_utf_8, write=_write_utf_8)
+ISO_2022_JP = Charset(
+    label="ISO-2022-JP", seven_bit=True, fold=_fold_jis, encode=_encode_jis, write=_write_jis
+)

@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import format_datetime
+from functools import lru_cache
 
 from grammar import Catalogue, Record, TemplateError
 from relay.clock import JST, Clock
@@ -37,6 +38,9 @@ from relay.registry import Registration
 from relay.store.values import Mail
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,7}")  # what may stand in a Message-ID
+
+
+MAX_REMEMBERED = 10_000  # header lines of one kind, about 2 MB: the registrations of the sellers who are busy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ class Composition:
 
 
 class Composer:
-    """Writes mails. Holds no state but what it was built with."""
+    """Writes mails. Holds no state but what it was built with, and the header lines that it wrote last."""
 
     def __init__(self, hostname: str, clock: Clock, catalogue: Catalogue) -> None:
         if not _HOSTNAME.fullmatch(hostname):
@@ -74,6 +78,9 @@ class Composer:
         self._hostname = hostname
         self._clock = clock
         self._catalogue = catalogue
+        # A registration's sender and recipients hardly ever change from mail to mail.
+        self._sender_line = lru_cache(MAX_REMEMBERED)(_sender_line)
+        self._recipients_line = lru_cache(MAX_REMEMBERED)(recipients_line)
 
     def compose(self, notification: Notification, registrations: Sequence[Registration]) -> Composition:
         """The mails for these registrations, which the caller has chosen by seller, type and use."""
@@ -102,8 +109,8 @@ class Composer:
         headers = [
             plain_line("Message-ID", message_id),
             date,
-            sender_line(parse_mailbox(sender), charset),
-            recipients_line(registration.recipients),
+            self._sender_line(sender, charset),
+            self._recipients_line(registration.recipients),
             text_line("Subject", subject, charset),
             *_key_lines(registration, charset),
         ]
@@ -130,6 +137,10 @@ def _parts(
         return [("", record)]
     orders = notification.pack.orders
     return [(order.order_no, record.for_order(index)) for index, order in enumerate(orders)]
+
+
+def _sender_line(sender: str, charset: Charset) -> bytes:
+    return sender_line(parse_mailbox(sender), charset)
 
 
 def _key_lines(registration: Registration, charset: Charset) -> list[bytes]:

@@ -36,8 +36,7 @@ def mail_bytes(headers: Sequence[bytes], text: str, charset: Charset) -> bytes:
 
 def _body(text: str, charset: Charset) -> tuple[bytes, bytes]:
     """The transfer encoding's name and the encoded body: base64 where a line is too long to send as it is."""
-    rows = charset.fold(text if text.endswith("\n") else text + "\n")
-    content = charset.encode(rows.replace("\n", "\r\n"))
+    content = charset.write(text if text.endswith("\n") else text + "\n")
     if charset.seven_bit and max(map(len, content.split(b"\r\n"))) <= LONGEST_LINE:
         return b"7bit", content
     return b"base64", _base64(content)

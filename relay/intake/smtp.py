@@ -53,12 +53,6 @@ class _Connection(aiosmtpd.smtp.SMTP):
 
     def __init__(self, listener: "Listener", loop: asyncio.AbstractEventLoop) -> None:
         # The library's own constructor is left out on purpose; what its other methods read is set here.
-        asyncio.StreamReaderProtocol.__init__(
-            self,
-            asyncio.StreamReader(limit=CHUNK, loop=loop),
-            client_connected_cb=self._cb_client_connected,
-            loop=loop,
-        )
         self.loop = loop
         self.transport: asyncio.Transport | None = None
         self.session = None
@@ -71,6 +65,10 @@ class _Connection(aiosmtpd.smtp.SMTP):
         self._caller = Session(peer="")
         self._pending = bytearray()  # received and not read yet
         self._replies = bytearray()  # answered and not sent yet
+        self._more: asyncio.Future[None] | None = None  # awaited until octets come, or no more ever will
+        self._room: asyncio.Future[None] | None = None  # awaited until the client takes what was sent
+        self._has_ended = False  # the client will say no more
+        self._is_full = False  # nothing more is read until what has come is worked off
         self._deadline = float("inf")  # on the loop's clock: when the client's silence has lasted too long
         self._content_deadline = float("inf")
         self._octets_held = 0  # of content, in the listener's account
@@ -89,9 +87,13 @@ class _Connection(aiosmtpd.smtp.SMTP):
             self.transport.write(reply.TOO_MANY_CONNECTIONS.line())
             self.transport.close()
             return
-        super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", transport)
+        self._forget_mail()
+        self.session = self._create_session()
         peer: Any = transport.get_extra_info("peername")
         self._caller = Session(peer=peer[0] if peer else "")
+        self._reset_timeout()
+        self._handler_coroutine = self.loop.create_task(self._handle_client())
 
     def connection_lost(self, error: Exception | None) -> None:
         """Stop the task, unless the door is deciding on a mail: it may come to its end."""
@@ -102,7 +104,9 @@ class _Connection(aiosmtpd.smtp.SMTP):
         task.add_done_callback(lambda _: self._listener.forget(self))
         if self._timeout_handle:
             self._timeout_handle.cancel()
-        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self._has_ended = True
+        self.resume_writing()
+        self._wake()
         if self.in_data and self._is_busy:
             self.loop.call_later(DECISION_GRACE, task.cancel)
         else:
@@ -110,14 +114,34 @@ class _Connection(aiosmtpd.smtp.SMTP):
 
     def data_received(self, data: bytes) -> None:
         """Take octets in; those of a client that was refused at once go nowhere."""
-        if self._handler_coroutine is not None:
-            super().data_received(data)
+        if self._handler_coroutine is None:
+            return
+        self._pending += data
+        if len(self._pending) > CHUNK and not self._is_full and self.transport is not None:
+            self._is_full = True
+            self.transport.pause_reading()
+        self._wake()
 
     def eof_received(self) -> bool | None:
         """Let what has come be answered: a client may half-close behind its last command."""
-        if self._handler_coroutine is None:
-            return False
-        return asyncio.StreamReaderProtocol.eof_received(self)
+        self._has_ended = True
+        self._wake()
+        return self._handler_coroutine is not None
+
+    def pause_writing(self) -> None:
+        """Wait with further replies: the client does not take those it has."""
+        self._room = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Go on with replies."""
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def _wake(self) -> None:
+        more, self._more = self._more, None
+        if more is not None and not more.done():
+            more.set_result(None)
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         # Called once, as the connection begins: one timer follows the deadline, which moves with each chunk.
@@ -345,14 +369,20 @@ class _Connection(aiosmtpd.smtp.SMTP):
     async def _receive(self) -> None:
         """Send the replies that have gathered, then wait for the next chunk."""
         self._deadline = min(self.loop.time() + self._listener.timeout, self._content_deadline)
-        if self._replies:
-            self._writer.write(bytes(self._replies))
+        had = len(self._pending)
+        if self._replies and self.transport is not None:
+            self.transport.write(bytes(self._replies))
             self._replies.clear()
-            await self._writer.drain()
-        chunk = await self._reader.read(CHUNK)
-        if not chunk:
-            raise _GoneError
-        self._pending += chunk
+        if self._room is not None:
+            await self._room
+        if self._is_full and self.transport is not None:
+            self._is_full = False
+            self.transport.resume_reading()
+        while len(self._pending) == had:
+            if self._has_ended:
+                raise _GoneError
+            self._more = self.loop.create_future()
+            await self._more
 
     def _say(self, answer: Reply) -> None:
         self._replies += answer.line()

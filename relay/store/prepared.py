@@ -7,6 +7,7 @@ processor time for the rows, and each of the seven statements of a transaction 3
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Select, Table, insert
@@ -25,20 +26,30 @@ def run_many(connection: Connection, sql: str, rows: Sequence[Values]) -> None:
 
 
 class Inserts:
-    """One compiled INSERT for each table, for one engine."""
+    """One compiled INSERT for each table, for one engine.
+
+    Many rows go in as one statement, not as one execution each: at every execution the driver lets go of the
+    interpreter, and gets it back only when the thread that takes mails in is ready to give it up. Measured with
+    20 sessions through a whole relay, that was worth a quarter of the throughput.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
-        self._sql: dict[str, str] = {}
+        self._sql: dict[str, tuple[str, str]] = {}  # up to VALUES, and one row of parameters
         for table in schema.metadata.sorted_tables:
             names = [column.name for column in table.columns if column.name not in _COUNTED_BY_STORE]
             compiled = insert(table).compile(dialect=dialect, column_keys=names)
             assert getattr(compiled, "positiontup", None) == names  # rows are tuples in the table's own order
-            self._sql[table.name] = str(compiled)
+            head, _, row = str(compiled).rpartition(" VALUES ")
+            self._sql[table.name] = (f"{head} VALUES ", row)
 
     def into(self, table: Table, connection: Connection, rows: list[Values]) -> None:
         """Insert rows whose values stand in the order of the table's columns."""
-        if rows:
-            run_many(connection, self._sql[table.name], rows)
+        head, parameters = self._sql[table.name]
+        cursor = connection.connection.cursor()
+        for start in range(0, len(rows), MAX_BATCH):
+            some = rows[start : start + MAX_BATCH]
+            sql = head + ", ".join([parameters] * len(some))
+            cursor.execute(sql, tuple(chain.from_iterable(some)))
 
 
 class Lookup:

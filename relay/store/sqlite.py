@@ -76,6 +76,12 @@ def engine(path: Path, *, writing: bool, patience: timedelta = PATIENCE) -> Engi
     return made
 
 
+def wait_at_most(connection: Connection, patience: timedelta) -> None:
+    """Tell a writing connection how long its `begin` may wait for another program's lock."""
+    milliseconds = patience // timedelta(milliseconds=1)
+    connection.connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds:d}")
+
+
 def _connection(path: Path, *, writing: bool, patience: timedelta) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",

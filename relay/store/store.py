@@ -72,7 +72,9 @@ class Store:
         self._reading = ThreadPoolExecutor(sqlite.READERS, thread_name_prefix="store-reader")
         self._writer = Writer(
             connect=engine.connect,
-            turn=lambda: lock.held(patience),
+            turn=lock.held,
+            wait_at_most=sqlite.wait_at_most,
+            patience=patience,
             failure=partial(sqlite.failure, path),
         )
 
@@ -120,7 +122,7 @@ class Store:
         """
         octets = sum(len(mail.content) for mail in accepted.mails) + len(accepted.document)
         octets += sum(len(item.content) for item in accepted.quarantined)
-        return await self._writer.write(self._acceptance.accept, accepted, octets=octets)
+        return await self._writer.write(self._acceptance.accept, accepted, octets=octets, light=True)
 
     async def quarantine(self, item: Quarantined, entry: Entry) -> None:
         """Keep a mail that could not be understood."""
@@ -128,7 +130,7 @@ class Store:
 
     async def settle(self, settlement: Settlement) -> bool:
         """Write the result of one attempt; False and nothing written when the worker has no lease on it."""
-        return await self._writer.write(self._leases.settle, settlement)
+        return await self._writer.write(self._leases.settle, settlement, light=True)
 
     async def claim(
         self,

@@ -55,7 +55,7 @@ def test_a_plain_registration_queues_one_delivery():
         seller_id="example-shop",
         type="order_info",
         pack_no="300000001",
-        document=notification.model_dump_json(),
+        document=notification.written().document,
         accepted_at=START,
         mails=[mail],
         deliveries=[

@@ -118,3 +118,42 @@ def test_any_octets_behind_any_header_give_a_reason_or_a_notification(octets):
             decode(mail(octets, header))
     with pytest.raises(BadInput):
         decode(octets)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Content-Type: application/json",),
+        ("CONTENT-TYPE:application/JSON ; charset=utf-8", "content-transfer-encoding:  8BIT"),
+        ("Received: from a", " by b", "Received: from c", "\tby d", "Content-Type: application/json"),
+        ("Content-Type: application/json;", " charset=utf-8"),
+        ("Content-Type: application/json; x=y", "Content-Description: library"),
+    ],
+)
+def test_the_plain_way_and_the_librarys_way_read_the_same(header):
+    """The form of the headers decides who takes the mail apart, and nothing else."""
+    assert decode(mail(DOCUMENT, *header)) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (
+            ("Content-Type: application/json", "Content-Type: application/yaml"),
+            "body: has content-type twice",
+        ),
+        (
+            ("Content-Type: application/json", "Content-Transfer-Encoding: base64", " "),
+            "body: has damaged base64: Only base64 data is allowed",
+        ),
+        (
+            ("Content-Type: application/json", "Content-Transfer-Encoding: x-own"),
+            "body: has the unknown transfer encoding 'x-own'",
+        ),
+    ],
+)
+def test_what_is_doubtful_about_a_plain_mail_is_refused(header, reason):
+    """Headers that two readers could take differently are not read in the quick way."""
+    with pytest.raises(BadInput) as error:
+        decode(mail(DOCUMENT, *header))
+    assert str(error.value) == reason

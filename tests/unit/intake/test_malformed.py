@@ -240,7 +240,7 @@ MALFORMED = {
     ),
     "text without end": (
         json_mail(order_info(pack__buyer__name="山" * 1001)),
-        "pack.buyer.name: must have at most 1000, has 1001",
+        "pack.buyer.name: must have at most 1000 characters",
     ),
     "memos without end": (
         json_mail(order_info(pack__memos=["x"] * 101)),

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,23 @@ class Bench:
         self.waits = threading.Event()
         self.turns = 0
         self.batches: list[list[str]] = []
-        self.writer = Writer(connect=self.engine.connect, turn=self.turn, failure=self.failure)
+        self.writer = Writer(
+            connect=self.engine.connect,
+            turn=self.turn,
+            wait_at_most=sqlite.wait_at_most,
+            patience=sqlite.PATIENCE,
+            failure=self.failure,
+        )
 
     @contextmanager
-    def turn(self):
+    def turn(self, patience: timedelta):
+        if not patience and not self.go.is_set():
+            yield False
+            return
         self.turns += 1
         self.waits.set()
         self.go.wait()
-        yield
+        yield True
 
     @staticmethod
     def failure(error: Exception) -> MachineFailure | None:
