@@ -1,13 +1,17 @@
 """What a template must keep to besides its grammar: known fields, and loops that know what they repeat for.
 
-Raises at the first row that breaks a rule, from the top. Source: ours (docs/template-language.md, "LOOP").
+Finds every place that breaks a rule, from the top, up to `MAX_FAULTS`; a row with an unknown field is looked
+at no further, since nobody knows what it means. Source: ours (docs/template-language.md, "LOOP").
 """
 
-from typing import Literal, NoReturn
+from collections.abc import Iterator
+from itertools import islice
+from typing import Literal
 
 from grammar.ast import Field, Loop, Row, Template
 from grammar.errors import Kind, TemplateError, nearest
 from grammar.fields import Catalogue
+from grammar.limits import MAX_FAULTS
 from grammar.span import Span
 
 Unit = Literal["pack", "order"]
@@ -18,14 +22,25 @@ def analyse(template: Template, catalogue: Catalogue, unit: Unit) -> None:
     """Check the template against the catalogue.
 
     Raises:
-        TemplateError: the template breaks a rule.
+        TemplateError: the template breaks a rule; `others` holds the further places where it does.
     """
+    faults = list(islice(_faults(template, catalogue, unit), MAX_FAULTS))
+    if faults:
+        faults[0].others = tuple(faults[1:])
+        raise faults[0]
+
+
+def _faults(template: Template, catalogue: Catalogue, unit: Unit) -> Iterator[TemplateError]:
     for item in template.items:
-        rows = item.rows if isinstance(item, Loop) else (item,)
-        for row in rows:
-            _check_row(template, row, catalogue, order_known=unit == "order" or isinstance(item, Loop))
-            if isinstance(item, Loop) and row.has("LOOP") and repeated(row, catalogue) == ORDERS:
-                _fail(
+        in_block = isinstance(item, Loop)
+        for row in item.rows if isinstance(item, Loop) else (item,):
+            unknown = [field for field in row.fields if field.name not in catalogue]
+            if unknown:
+                yield from (_unknown_field(template, field, catalogue) for field in unknown)
+                continue
+            yield from _row_faults(template, row, catalogue, order_known=unit == "order" or in_block)
+            if in_block and row.has("LOOP") and repeated(row, catalogue) == ORDERS:
+                yield _fault(
                     template,
                     row.directives[0].span,
                     "nested-block",
@@ -42,12 +57,11 @@ def repeated(row: Row, catalogue: Catalogue) -> str:
     return lists.pop() if len(lists) == 1 else ""
 
 
-def _check_row(template: Template, row: Row, catalogue: Catalogue, *, order_known: bool) -> None:
-    for field in row.fields:
-        if field.name not in catalogue:
-            _unknown_field(template, field, catalogue)
+def _row_faults(
+    template: Template, row: Row, catalogue: Catalogue, *, order_known: bool
+) -> Iterator[TemplateError]:
     if row.has("LOOP") and not repeated(row, catalogue):
-        _fail(
+        yield _fault(
             template,
             next(directive.span for directive in row.directives if directive.keyword == "LOOP"),
             "nothing-to-repeat",
@@ -56,7 +70,7 @@ def _check_row(template: Template, row: Row, catalogue: Catalogue, *, order_know
         )
     for field in row.fields:
         if catalogue[field.name].scope == "order" and not order_known and not row.has("LOOP"):
-            _fail(
+            yield _fault(
                 template,
                 field.span,
                 "order-outside-loop",
@@ -67,10 +81,10 @@ def _check_row(template: Template, row: Row, catalogue: Catalogue, *, order_know
             )
 
 
-def _unknown_field(template: Template, field: Field, catalogue: Catalogue) -> NoReturn:
+def _unknown_field(template: Template, field: Field, catalogue: Catalogue) -> TemplateError:
     name = field.name if len(field.name) <= 40 else field.name[:40] + "…"
     near = nearest(field.name, catalogue.entries)
-    _fail(
+    return _fault(
         template,
         field.span,
         "unknown-field",
@@ -79,7 +93,7 @@ def _unknown_field(template: Template, field: Field, catalogue: Catalogue) -> No
     )
 
 
-def _fail(template: Template, span: Span, kind: Kind, message: str, hint: str) -> NoReturn:
-    raise TemplateError(
+def _fault(template: Template, span: Span, kind: Kind, message: str, hint: str) -> TemplateError:
+    return TemplateError(
         kind=kind, message=message, hint=hint, source=template.source, span=span, name=template.name
     )

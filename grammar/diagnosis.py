@@ -62,8 +62,8 @@ def diagnose(source: str, stop: Stop, name: str) -> TemplateError:
         word = _NAME.findall(found[0])[0].removesuffix("_")
         finding = _Finding(
             kind="malformed-field",
-            message=f"{found[0]} has no brackets",
-            hint=f"write <$_{word}_$>",
+            message=f"{_shortened(found[0])} has no brackets",
+            hint=f"write <$_{_shortened(word)}_$>",
             length=len(found[0]),
         )
     else:
@@ -98,12 +98,13 @@ def _malformed_field(rest: str) -> _Finding:
         return _Finding(
             kind="malformed-field",
             message=f"the field that begins with {rest[:3]} is not closed",
-            hint=f"write {opening}$_{word}_${_CLOSING[opening]}",
+            hint=f"write {opening}$_{_shortened(word)}_${_CLOSING[opening]}",
             length=name.end() if name else 3,
         )
     word = rest[3 : end.start()]
     usable = word.partition("|")[0].strip().upper().replace(" ", "_").replace("-", "_")
-    hint = f"write {opening}$_{usable if _NAME.fullmatch(usable) else 'NAME'}_${_CLOSING[opening]}"
+    name_meant = _shortened(usable) if _NAME.fullmatch(usable) else "NAME"
+    hint = f"write {opening}$_{name_meant}_${_CLOSING[opening]}"
     if _NAME.fullmatch(word):
         message = f"the field begins with {opening} and ends with {end[0][-1]}"
     elif not word:

@@ -37,6 +37,8 @@ class TemplateError(Exception):
         line: the row, from 1.
         column: the character in the row, from 1.
         span: the place in the source.
+        excerpt: the row and, below it, carets under the place.
+        others: further errors of the same template, in the order of their places.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class TemplateError(Exception):
         self.name = name
         self.span = span
         self.line, self.column = line_and_column(source, span.start)
-        text = f"{name}:{self.line}:{self.column}: {message}\n{excerpt(source, span)}"
+        self.excerpt = excerpt(source, span)
+        self.others: tuple[TemplateError, ...] = ()
+        text = f"{name}:{self.line}:{self.column}: {message}\n{self.excerpt}"
         super().__init__(f"{text}\n  {hint}" if hint else text)
 
 

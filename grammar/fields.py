@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, cast, get_args
 import yaml
 
 from grammar.record import OrderRecord, Record
-from grammar.value import PRINTERS, Form, Type, elements, is_clean, text
+from grammar.value import PRINTERS, Form, Type, elements, text
 
 Scope = Literal["pack", "order"]
 Source = Literal["manual", "denrei"]
@@ -67,7 +67,8 @@ class Entry:
                 value = _value(document, parts)
             if value is None:
                 return ""
-            if is_text and type(value) is str and is_clean(value):
+            # A quick look tells of most texts that they are clean and not blank, and spares them three calls.
+            if is_text and type(value) is str and value[:1] > " " and value.isprintable():
                 return value
             return printer(value)
 
@@ -103,7 +104,8 @@ class Catalogue:
         """
         makers, orders = self._makers, _value(notification, ORDERS)
         record = Record(
-            lambda name: makers[name](notification),
+            notification,
+            makers,
             find_elements=lambda name: elements(self.entries[name].value(notification)),
             orders=[OrderRecord(order, makers) for order in cast("Iterable[object]", orders or ())],
         )

@@ -25,31 +25,27 @@ class OrderRecord(dict[str, str]):
         return found
 
 
-class Record(dict[str, str]):
+class Record(OrderRecord):
     """The fields of scope `pack`, and the orders.
 
     Attributes:
         orders: one `OrderRecord` per order, in the notification's order.
     """
 
-    __slots__ = ("_elements", "_find", "_find_elements", "orders")
+    __slots__ = ("_elements", "_find_elements", "orders")
 
     def __init__(
         self,
-        find: Callable[[str], str],
+        document: object,
+        makers: Mapping[str, Callable[[object], str]],
         *,
         find_elements: Callable[[str], tuple[str, ...]],
         orders: Iterable[OrderRecord],
     ) -> None:
-        super().__init__()
-        self._find = find
+        super().__init__(document, makers)
         self._find_elements = find_elements
         self._elements: dict[str, tuple[str, ...]] = {}
         self.orders = tuple(orders)
-
-    def __missing__(self, name: str) -> str:
-        found = self[name] = self._find(name)
-        return found
 
     def elements(self, name: str) -> tuple[str, ...]:
         """The elements of a list field, blank ones as empty texts."""
@@ -60,7 +56,7 @@ class Record(dict[str, str]):
 
     def with_given(self, given: Mapping[str, str]) -> "Record":
         """A view of this record with values that are not the notification's, such as RECOGNITION_KEY."""
-        view = Record(self.__getitem__, find_elements=self.elements, orders=self.orders)
+        view = _View(self, self.orders)
         view.update((name, text(value)) for name, value in given.items())
         return view
 
@@ -70,4 +66,18 @@ class Record(dict[str, str]):
         Raises:
             IndexError: there is no such order.
         """
-        return Record(self.__getitem__, find_elements=self.elements, orders=(self.orders[index],))
+        return _View(self, (self.orders[index],))
+
+
+class _View(Record):
+    """A record that asks another one for what it does not have."""
+
+    __slots__ = ("_whole",)
+
+    def __init__(self, whole: Record, orders: Iterable[OrderRecord]) -> None:
+        super().__init__(None, {}, find_elements=whole.elements, orders=orders)
+        self._whole = whole
+
+    def __missing__(self, name: str) -> str:
+        found = self[name] = self._whole[name]
+        return found

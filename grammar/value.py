@@ -34,11 +34,6 @@ def is_blank(text: str) -> bool:
     return not text or text.isspace()
 
 
-def is_clean(text: str) -> bool:
-    """Whether a quick look tells that the text can be printed as it is: true of most, and never of a blank one."""
-    return text[:1] > " " and text.isprintable()
-
-
 def clean(text: str) -> str:
     r"""The text as it may be printed.
 

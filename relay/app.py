@@ -34,14 +34,20 @@ _log = structlog.get_logger()
 class Office:
     """A configuration and the parts that it describes."""
 
-    def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, *, clock: Clock | None = None, create_store: bool = True) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
+        self._create_store = create_store
 
     @classmethod
-    def open(cls, config_path: Path) -> Self:
-        """Read the configuration file; raises BadInput with every problem in it."""
-        return cls(load(config_path))
+    def open(cls, config_path: Path, *, create_store: bool = True) -> Self:
+        """Read the configuration file; raises BadInput with every problem in it.
+
+        Args:
+            config_path: the file.
+            create_store: whether the store may be made where there is none; who only looks should not.
+        """
+        return cls(load(config_path), create_store=create_store)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -65,8 +71,8 @@ class Office:
 
     @cached_property
     def store(self) -> Store:
-        """The database, made or upgraded if need be; raises MachineFailure."""
-        return Store.open(self.config.store.path, clock=self.clock)
+        """The database, made or upgraded if need be; raises BadInput and MachineFailure."""
+        return Store.open(self.config.store.path, clock=self.clock, create=self._create_store)
 
     @cached_property
     def routes(self) -> Routes:
@@ -89,10 +95,10 @@ class Relay:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        config = office.config
+        config, registry, store = office.config, office.registry, office.store  # bad files end it here
         self._seat = Seat.take(config.store.path)
         self._engine = Engine(
-            store=office.store,
+            store=store,
             routes=office.routes,
             clock=office.clock,
             settings=config.delivery,
@@ -101,9 +107,9 @@ class Relay:
         )
         reception = Reception(
             policy=Policy(config.intake),
-            registry=office.registry,
+            registry=registry,
             composer=office.composer,
-            store=office.store,
+            store=store,
             dispatch=self._engine,
             clock=office.clock,
             on_unreadable=config.intake.on_unreadable,
@@ -117,12 +123,31 @@ class Relay:
         return self._listener.address
 
     async def start(self) -> None:
-        """Go on with what the store holds, then open the door."""
-        await self._engine.start()
+        """Open the door, then go on with what the store holds; raises MachineFailure, and nothing has begun.
+
+        The door comes first, because a port that is taken is the usual reason why a start fails: by then
+        nothing may have been leased or sent. What comes in before the engine runs is queued.
+        """
+        try:
+            await self._listener.start()
+            await self._take_over()
+            await self._engine.start()
+        except BaseException:
+            await self.stop(grace=0)
+            raise
         self._watch = asyncio.create_task(self._office.registry.watch())
-        await self._listener.start()
+        for problem in self._office.operations.unwritable():
+            _log.warning("every mail of a registration would go to quarantine", problem=str(problem))
         host, port = self.address
         _log.info("relay started", listening=f"{host}:{port}", worker=self._seat.name)
+
+    async def _take_over(self) -> None:
+        """Queue again what workers that died had leased and nobody came to take back."""
+        for seat in self._seat.vacated():
+            try:
+                await self._office.store.recover(worker=seat.name, now=self._office.clock.now())
+            finally:
+                seat.leave()
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
         """Close the door, then let what is on the wire come to its end; at most `grace` seconds each."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,6 +37,7 @@ from relay.quantity import (
 from relay.source import load_source
 
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+MIN_LEASE = timedelta(minutes=1)  # half of it outlives a claim and a commit that wait for a busy disk
 _RETRY = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240))
 
 
@@ -65,6 +67,12 @@ def _domains_once(value: Any) -> Any:
 
 def _address_or_null(value: Any) -> Any:
     return "" if value is None else mail_address(value) if isinstance(value, str) else value
+
+
+def _renewable(value: timedelta) -> timedelta:
+    if value < MIN_LEASE:
+        raise ValueError("must be at least 1m: a lease that ends before it is renewed sends mails twice")
+    return value
 
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
@@ -199,9 +207,12 @@ class DeliveryConfig(_Settings):
         default=timedelta(days=5),
         description="After this a mail is given up (RFC 5321, 4.5.4.1: 4 to 5 days).",
     )
-    lease: Duration = Field(
+    lease: Annotated[Duration, AfterValidator(_renewable)] = Field(
         default=timedelta(minutes=10),
-        description="How long a dead worker's mails wait before another takes them over.",
+        description=(
+            "How long a dead worker's mails wait before another takes them over: at least 1m, for a living "
+            "one renews its leases at half their time, on a busy disk some seconds late."
+        ),
     )
     timeouts: Annotated[Timeouts, _Section] = Field(
         default=Timeouts(), description="How long a next hop may take."

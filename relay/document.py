@@ -14,7 +14,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
@@ -113,9 +113,14 @@ def validated(model: type[M], tree: object, *, file: str = "", source: bytes | N
 
 def locate(source: bytes, path: Place) -> int | None:
     """The line of a place in a YAML document that `parse_yaml` took, or of the nearest thing around it."""
+    return locator(source)(path)
+
+
+def locator(source: bytes) -> Callable[[Place], int | None]:
+    """What answers as `locate` does for one document, which is read once for all its places."""
     lines: dict[Place, int] = {}
     _tree(_text(source, file=""), file="", lines=lines)
-    return _line(lines, path)
+    return lambda path: _line(lines, path)
 
 
 # What both notations share.

@@ -63,8 +63,25 @@ _LABELS = {
 }
 
 
-def _empty_if_null(value: Any) -> Any:
-    return () if value is None else tuple(value) if isinstance(value, list) else value
+def _without_nulls(tree: Any) -> Any:
+    """The tree without the keys that are null: whoever writes null says that there is nothing to say."""
+    if type(tree) is not dict:
+        return tree
+    kept = {}
+    for key, value in tree.items():
+        if value is None:
+            continue
+        if type(value) is dict:
+            kept[key] = _without_nulls(value)
+        elif type(value) is list:
+            kept[key] = [_without_nulls(one) if type(one) is dict else one for one in value]
+        else:
+            kept[key] = value
+    return kept
+
+
+def _tuple_if_list(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _moment(value: Any) -> Any:
@@ -77,7 +94,12 @@ def _moment(value: Any) -> Any:
     elif value is not None and not isinstance(value, datetime):
         raise ValueError("must be a date and time in text")
     if isinstance(value, datetime):
-        value = (value if value.tzinfo else value.replace(tzinfo=JST)).astimezone(UTC)
+        try:
+            value = (value if value.tzinfo else value.replace(tzinfo=JST)).astimezone(UTC)
+        except OverflowError:  # the first and last day of the calendar, which some programs write for "never"
+            raise ValueError(
+                "must be a time that has a date in UTC; leave it out when there is none"
+            ) from None
     return value
 
 
@@ -94,8 +116,7 @@ def _day(value: Any) -> Any:
 Identifier = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=r"^[^\s\p{C}]+$")
 ]
-# Null is blank, as a missing key is; a validator that made it empty text would double the cost of a document.
-Text = Annotated[str, StringConstraints(strict=True, max_length=MAX_TEXT)] | None
+Text = Annotated[str, StringConstraints(strict=True, max_length=MAX_TEXT)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Day = Annotated[date, BeforeValidator(_day)]
 Money = Annotated[Decimal, Field(max_digits=12, decimal_places=2)]  # in the order's currency
@@ -171,11 +192,11 @@ class Pack(_Value):
     delivery_option: Text = ""
     hope_date: Day | None = None
     hope_time_zone: Text = ""
-    memos: Annotated[tuple[Text, ...], BeforeValidator(_empty_if_null), Field(max_length=MAX_MEMOS)] = ()
+    memos: Annotated[tuple[Text, ...], BeforeValidator(_tuple_if_list), Field(max_length=MAX_MEMOS)] = ()
     buyer: Buyer = Buyer()
     receiver: Receiver = Receiver()
     orders: Annotated[
-        tuple[Order, ...], BeforeValidator(_empty_if_null), Field(min_length=1, max_length=MAX_ORDERS)
+        tuple[Order, ...], BeforeValidator(_tuple_if_list), Field(min_length=1, max_length=MAX_ORDERS)
     ]
 
     @model_validator(mode="after")
@@ -198,11 +219,14 @@ class Notification(_Value):
     occurred_at: Moment
     pack: Pack
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, tree: Any) -> Any:
+        return _without_nulls(tree)
+
     def written(self) -> "Written":
         """The notification as text, and the key that tells whether another one says the same."""
-        # The pack is nearly all of the document, so it is written once for both; blank values are left out,
-        # so that one route's null is the same as another's missing key.
-        pack = self.pack.model_dump_json(exclude_defaults=True, exclude_none=True)
+        pack = self.pack.model_dump_json()  # nearly all of the document, so it is written once for both
         head = self.model_dump_json(exclude={"pack"})
         said = f"{self.type}\0{self.seller_id}\0{pack}"
         return Written(

@@ -12,6 +12,7 @@ from the store; "not applied" is a value. Source: ours; `shape` after Postfix's 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -40,9 +41,11 @@ from relay.store.query import (
 from relay.store.store import Store
 from relay.store.values import Accepted, Duplicate, Mail, Quarantined, QuarantineState
 
+MIN_PREFIX = 4  # characters of an id before anything is changed: fewer are a slip, also where they name one
 AT_ONCE = 64  # verbs in flight: they share the store's group commit
 _SUFFIXES = (".json", ".yaml", ".yml")
 MAX_SELECTION = 100_000  # deliveries that one verb takes by filter: a day's mail of a busy relay
+_SAMPLE = "cli/samples/1-pack-of-three.json"
 MAX_DOCUMENT = 10 * 1024 * 1024  # octets of a document file: what the intake takes by default
 
 
@@ -165,7 +168,8 @@ class Operations:
         return item
 
     async def named(self, prefixes: Sequence[str]) -> list[DeliveryRow]:
-        """Return the deliveries with these ids, or beginnings of ids; raises BadInput with every bad one."""
+        """Return the deliveries that a verb is meant for; raises BadInput with every bad id."""
+        _require_enough(prefixes)
         stories = await _all_or_problems([self.delivery(prefix) for prefix in dict.fromkeys(prefixes)])
         return list({story.row.delivery.id: story.row for story in stories}.values())
 
@@ -216,7 +220,8 @@ class Operations:
     # Quarantine
 
     async def quarantine_named(self, prefixes: Sequence[str]) -> list[Quarantined]:
-        """Return the quarantined mails with these ids, or beginnings; raises BadInput with every bad one."""
+        """Return the quarantined mails that a verb is meant for; raises BadInput with every bad id."""
+        _require_enough(prefixes)
         items = await _all_or_problems([self.quarantine_item(prefix) for prefix in dict.fromkeys(prefixes)])
         return list({item.id: item for item in items}.values())
 
@@ -225,7 +230,8 @@ class Operations:
     ) -> list[Outcome]:
         """Take quarantined mails in again, each from its own document or from the mended one.
 
-        What could not be made for one registration is made for that registration only.
+        What could not be made for one registration is made for that registration only. What would send
+        nothing, or was said otherwise before, stays kept: only the quarantine holds what this mail says.
         """
         return [await self._replay(item, mended, by) for item in await self.quarantine_named(prefixes)]
 
@@ -243,11 +249,18 @@ class Operations:
         answer = await self._office.store.replay(item.id, accepted, now=self._office.clock.now(), by=by)
         if answer is None:
             return Outcome(id=item.id, applied=False, text="not applied: somebody else has just settled it")
+        if isinstance(answer, Duplicate) and not answer.same_content:
+            reason = f"event {notification.event_id} came before with other content (as {answer.of})"
+            text = f"not applied, stays kept: {reason}; give it another event_id"
+            return Outcome(id=item.id, applied=False, text=text)
         return Outcome(id=item.id, applied=True, text=_replayed(answer))
 
     def _accepted_again(self, item: Quarantined, notification: Notification) -> Accepted:
         """Return what the replay causes, all of it queued: a running relay takes it from the store."""
         registrations = self._office.registry.registrations(notification.seller_id, notification.type)
+        if not registrations:
+            message = f"nobody is registered for {notification.type} of seller {notification.seller_id}"
+            raise BadInput([Problem(message=message, hint="register it, or mend the document")])
         if item.registration:
             registrations = tuple(each for each in registrations if each.id == item.registration)
             if not registrations:
@@ -341,6 +354,41 @@ class Operations:
             raise BadInput([Problem(path=chosen.key, message=each.reason) for each in composition.unwritable])
         return [composed.mail for composed in composition.mails]
 
+    # Files
+
+    def unwritable(self) -> list[Problem]:
+        """Return why registrations could write no mail, whatever a notification says.
+
+        A sample notification is written for each one, also those with use N: a label, subject or sender that
+        the partner's charset does not have would send every mail to quarantine. Sends and stores nothing.
+        """
+        sample = Mended(name=_SAMPLE, content=sample_document()).notification()
+        problems: dict[str, Problem] = {}
+        for sheet in self._office.registry.current.sheets.values():
+            for registration in sheet.registrations:
+                values = {"seller_id": registration.seller_id, "type": registration.template.notification}
+                trial = sample.model_copy(update=values)
+                for each in self._office.composer.compose(trial, [registration]).unwritable:
+                    for row in each.reason.split("\n"):
+                        problem = _unwritable(row, registration, str(sheet.path))
+                        problems.setdefault(str(problem), problem)
+        return list(problems.values())
+
+
+def _unwritable(row: str, registration: Registration, file: str) -> Problem:
+    """One row of a reason; a template's is the same for all registrations that choose it."""
+    place, _, message = row.partition(": ")
+    if place == f"template {registration.template.key}":
+        return Problem(path=place, message=message)
+    return Problem(file=file, path=f"registration {registration.id}", message=message or row)
+
+
+def _require_enough(prefixes: Sequence[str]) -> None:
+    short = [prefix for prefix in prefixes if len(prefix) < MIN_PREFIX]
+    if short:
+        message = f"is too short an id to change anything by, must have at least {MIN_PREFIX} characters"
+        raise BadInput([Problem(path=prefix or "an empty id", message=message) for prefix in short])
+
 
 def _replayed(answer: Accepted | Duplicate) -> str:
     if isinstance(answer, Duplicate):
@@ -362,6 +410,11 @@ async def _all_or_problems(lookups: Sequence[Awaitable[T]]) -> list[T]:
     if problems:
         raise BadInput(problems)
     return found
+
+
+def sample_document() -> bytes:
+    """Return the sample order that comes with Denrei, a JSON document of one pack with three orders."""
+    return files("relay").joinpath(_SAMPLE).read_bytes()
 
 
 def read_mended(path: Path) -> Mended:

@@ -15,7 +15,9 @@ from pydantic import BaseModel
 from relay.document import parse_yaml, validated
 from relay.errors import BadInput, Problem
 
-MAX_FILE = 4 * 1024 * 1024  # octets: 20,000 registrations in one file; what is larger is not a file of ours
+MAX_FILE = (
+    1024 * 1024
+)  # octets: a seller's 1,000 registrations, the most of one, of 1 KiB each; the rest is far smaller
 
 M = TypeVar("M", bound=BaseModel)
 

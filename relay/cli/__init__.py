@@ -2,11 +2,9 @@
 
 Exit codes (docs/cli.md): 0 done; 1 a problem was found or something was not applied; 2 wrong usage; 130
 interrupted. Guarantees: what Denrei raises on purpose is one clear message on standard error, never a
-traceback; a bug of ours is a traceback, loudly.
+traceback, and so is a result that standard output does not take; a bug of ours is a traceback, loudly.
 """
 
-import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from relay import __version__
-from relay.cli import demo, journal, quarantine, queue, send, serve, setup, sink, template
+from relay.cli import check, demo, journal, quarantine, queue, send, serve, setup, sink, template
+from relay.cli.log import LogLevel, configure_log
 from relay.cli.screen import refuse, screen
+from relay.cli.stream import standard_streams
 from relay.errors import DenreiError
 
 EXIT_PROBLEM = 1
@@ -34,7 +34,7 @@ def command_line() -> typer.Typer:
     )
     app.callback()(_common)
     app.command("init")(setup.init)
-    app.command("check")(setup.check)
+    app.command("check")(check.check)
     app.command("serve")(serve.serve)
     app.command("demo")(demo.demo)
     app.command("send")(send.send)
@@ -81,11 +81,26 @@ def _everywhere(command: object, defaults: dict[str, Any]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `arguments` are the process's own when not given."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a terminal that cannot show 髙 is no reason to fail
+    fault: OSError | None = None
+    with standard_streams() as (output, error):
+        configure_log(LogLevel.WARNING)  # for what a command logs that does not say more itself
+        try:
+            code = _run(arguments)
+        except OSError as caught:
+            fault, code = caught, EXIT_PROBLEM
+        lost = output.finish()
+        if lost is not None:
+            code = code or EXIT_PROBLEM
+            if not isinstance(lost, BrokenPipeError):  # a reader who has had enough needs no telling
+                refuse(f"standard output cannot be written: {getattr(lost, 'strerror', None) or lost}")
+        error.finish()
+    if fault is not None and fault is not lost:
+        raise fault
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run one command and return its exit code; raises what is not Denrei's own error."""
     try:
         command_line()(args=None if arguments is None else list(arguments), prog_name="denrei")
     except SystemExit as end:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from relay.cli.office import operate
-from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, Limit, Seller
+from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, Limit, Seller, filled
 from relay.cli.screen import moment, screen, show_json, show_table
 from relay.journal import Entry, Event
 from relay.store.query import JournalFilter
@@ -18,9 +18,11 @@ def journal(
     config: ConfigPath = DEFAULT_CONFIG,
     seller: Seller = "",
     notification: Annotated[
-        str, typer.Option("--notification", help="Only this notification's, by its id.")
+        str, typer.Option("--notification", callback=filled, help="Only this notification's, by its id.")
     ] = "",
-    delivery: Annotated[str, typer.Option("--delivery", help="Only this delivery's, by its id.")] = "",
+    delivery: Annotated[
+        str, typer.Option("--delivery", callback=filled, help="Only this delivery's, by its id.")
+    ] = "",
     event: Annotated[
         list[Event] | None, typer.Option("--event", "-e", help="Only these events; may be repeated.")
     ] = None,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from relay.app import Office
+from relay.cli.letter import one_row
 from relay.errors import BadInput, Problem
 from relay.operations import Operations
 
@@ -25,19 +26,39 @@ def run_in_loop(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-def open_office(config: Path) -> Office:
-    """Return what the configuration describes; raises BadInput, with a way out when there is no such file."""
-    if not config.exists():
+def open_office(config: Path, *, create_store: bool = True) -> Office:
+    """Return what the configuration describes.
+
+    Args:
+        config: the file.
+        create_store: whether the store may be made where there is none.
+
+    Raises:
+        BadInput: with every problem in the file, and a way out when there is no such file.
+    """
+    require(config)
+    return Office.open(config, create_store=create_store)
+
+
+def require(config: Path) -> None:
+    """See that there is a configuration file; raises BadInput."""
+    try:
+        config.stat()
+    except OSError as error:
+        absent = isinstance(error, FileNotFoundError)
         hint = "denrei init writes one; --config names another"
-        raise BadInput([Problem(file=str(config), message="is not there", hint=hint)])
-    return Office.open(config)
+        message = "is not there" if absent else f"cannot be read: {error.strerror}"
+        raise BadInput([Problem(file=str(config), message=message, hint=hint)]) from None
 
 
 def operate(config: Path, work: Callable[[Operations], Awaitable[T]]) -> T:
-    """Return what `work` makes of the operations of this configuration; closes the store whatever happens."""
+    """Return what `work` makes of the operations of this configuration; closes the store whatever happens.
+
+    No command makes a store: it would hide that the configuration names the wrong one.
+    """
 
     async def within() -> T:
-        office = open_office(config)
+        office = open_office(config, create_store=False)
         try:
             return await work(office.operations)
         finally:
@@ -49,6 +70,6 @@ def operate(config: Path, work: Callable[[Operations], Awaitable[T]]) -> T:
 def person() -> str:
     """Return who types, for the journal: the login name."""
     try:
-        return getpass.getuser()
+        return one_row(getpass.getuser())  # whatever the environment calls itself
     except (OSError, KeyError):  # a container's user that no password file knows
         return "command line"

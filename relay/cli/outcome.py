@@ -29,6 +29,13 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     side_screen().print(f"{question} [y/N] ", end="")
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if _answer().strip().lower() not in {"y", "yes"}:
         note("nothing was changed")
         raise typer.Exit(1)
+
+
+def _answer() -> str:
+    try:
+        return sys.stdin.readline() if sys.stdin is not None else ""
+    except (OSError, ValueError):  # closed, or no text: nobody there who could mean yes
+        return ""

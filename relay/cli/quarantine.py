@@ -1,6 +1,5 @@
 """`denrei quarantine`: what was kept because it could not be understood or written, and how it comes back."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from relay.cli.office import operate, person
 from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, Limit, Yes
 from relay.cli.outcome import confirm, report
 from relay.cli.screen import counted, moment, screen, show_json, show_pairs, show_table, side_screen
+from relay.cli.stream import write_octets
 from relay.operations import read_mended
 from relay.store.query import QuarantineFilter
 from relay.store.values import Quarantined, QuarantineState
@@ -77,9 +77,9 @@ def show(
     if as_json:
         show_json([item_row(item, len(item.content)) | {"content": item.content.decode("utf-8", "replace")}])
     elif document:
-        _write(b"".join(letter(item.content).documents))
+        write_octets(b"".join(letter(item.content).documents))
     elif raw:
-        _write(item.content)
+        write_octets(item.content)
     else:
         _show_item(item)
 
@@ -103,12 +103,6 @@ def _show_item(item: Quarantined) -> None:
     console.print()
     for text in [read.body, *(visible(each.decode("utf-8", "replace")) for each in read.documents)]:
         console.print(text, soft_wrap=True)
-
-
-def _write(content: bytes) -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
 
 
 def replay(

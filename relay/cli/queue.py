@@ -13,7 +13,17 @@ import typer
 from relay.cli.journal import about, entry_row
 from relay.cli.letter import letter
 from relay.cli.office import operate, person
-from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, DeliveryIds, Limit, Partner, Seller, Yes
+from relay.cli.option import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    DeliveryIds,
+    Limit,
+    Partner,
+    Seller,
+    Yes,
+    filled,
+)
 from relay.cli.outcome import confirm, report
 from relay.cli.screen import counted, moment, note, screen, show_json, show_pairs, show_table, side_screen
 from relay.cli.template import show_mail
@@ -48,7 +58,9 @@ def list_(
     every: Annotated[bool, typer.Option("--all", "-a", help="Deliveries of every state.")] = False,
     seller: Seller = "",
     partner: Partner = "",
-    to: Annotated[str, typer.Option("--to", help="Only to this recipient, or to this domain.")] = "",
+    to: Annotated[
+        str, typer.Option("--to", callback=filled, help="Only to this recipient, or to this domain.")
+    ] = "",
     limit: Limit = DEFAULT_LIMIT,
     as_json: AsJson = False,
 ) -> None:

@@ -4,6 +4,7 @@ Uses the standard library's client, not the relay's own, so that it tries the in
 file is sent as it is, readable or not: what the relay answers is the point.
 """
 
+import contextlib
 import smtplib
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -14,13 +15,12 @@ from typing import Annotated
 
 import typer
 
-from relay.cli.letter import visible
+from relay.cli.letter import one_row, visible
 from relay.cli.office import open_office
-from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath
+from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, address, filled
 from relay.cli.screen import screen, show_json
 from relay.clock import JST, Clock, SystemClock
 from relay.errors import BadInput, Problem
-from relay.quantity import mail_address
 
 DEFAULT_SENDER = "marketplace@example.jp"
 TIMEOUT_SECONDS = 60.0  # a person waits for the answer
@@ -47,10 +47,16 @@ def send(
     ],
     config: ConfigPath = DEFAULT_CONFIG,
     to: Annotated[
-        str, typer.Option("--to", help="The intake address. [default: the first of the configuration]")
+        str,
+        typer.Option(
+            "--to", callback=filled, help="The intake address. [default: the first of the configuration]"
+        ),
     ] = "",
     sender: Annotated[str, typer.Option("--from", help="Envelope sender and From.")] = DEFAULT_SENDER,
-    host: Annotated[str, typer.Option("--host", help="The server. [default: where the intake listens]")] = "",
+    host: Annotated[
+        str,
+        typer.Option("--host", callback=filled, help="The server. [default: where the intake listens]"),
+    ] = "",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65_535, help="Its port. [default: the intake's]")
     ] = 0,
@@ -60,7 +66,7 @@ def send(
     if not (to and host and port):
         intake = open_office(config).config.intake
         to, host, port = to or intake.addresses[0], host or intake.listen.host, port or intake.listen.port
-    to, sender = _address(to, "--to"), _address(sender, "--from")
+    to, sender = address(to, "--to"), address(sender, "--from")
     mails = [notification_mail(path, recipient=to, sender=sender, clock=SystemClock()) for path in file]
     refused = False
     for path, mail in zip(file, mails, strict=True):
@@ -70,16 +76,9 @@ def send(
             row = {"file": str(path), "accepted": answer.accepted, "code": answer.code, "reply": answer.text}
             show_json([row])
         else:
-            screen().print(f"{path}: {answer.code} {visible(answer.text)}", soft_wrap=True)
+            screen().print(f"{one_row(str(path))}: {answer.code} {visible(answer.text)}", soft_wrap=True)
     if refused:
         raise typer.Exit(1)
-
-
-def _address(text: str, option: str) -> str:
-    try:
-        return mail_address(text)
-    except ValueError as error:
-        raise BadInput([Problem(path=option, message=str(error))]) from error
 
 
 def notification_mail(path: Path, *, recipient: str, sender: str, clock: Clock) -> bytes:
@@ -97,25 +96,30 @@ def notification_mail(path: Path, *, recipient: str, sender: str, clock: Clock) 
     mail["From"], mail["To"] = sender, recipient
     mail["Date"] = format_datetime(clock.now().astimezone(JST))
     mail["Message-ID"] = make_msgid(domain="example.jp")
-    mail["Subject"] = f"Qoo10 notification {path.name}"
+    name = one_row(path.name)  # a file may be called anything; a header may not say everything
+    mail["Subject"] = f"Qoo10 notification {name}"
     mail.set_content("The notification is attached.\n")
-    mail.add_attachment(content, maintype="application", subtype=subtype, filename=path.name)
+    mail.add_attachment(content, maintype="application", subtype=subtype, filename=name)
     return mail.as_bytes()
 
 
 def post(mail: bytes, *, host: str, port: int, recipient: str, sender: str) -> Answer:
     """Send one mail and return the last reply, whatever it is; raises BadInput when nobody answers there."""
     try:
-        with smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS) as client:
+        with contextlib.closing(smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)) as client:
             client.ehlo_or_helo_if_needed()
             code, text = client.mail(sender)
             if code < 300:
                 code, text = client.rcpt(recipient)
             if code < 300:
                 code, text = client.data(mail)
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                client.quit()  # whatever is said to that: the answer stands
     except smtplib.SMTPResponseException as error:
         said = error.smtp_error
         return Answer(code=error.smtp_code, text=said if isinstance(said, str) else _text(said))
+    except UnicodeError:  # from the resolver: an empty label, or one that is too long
+        raise BadInput([Problem(path=host, message="is no host name")]) from None
     except (smtplib.SMTPException, OSError) as error:
         raise BadInput([Problem(path=f"{host}:{port}", message=f"no answer: {error}")]) from error
     return Answer(code=code, text=_text(text))

@@ -1,4 +1,4 @@
-"""`denrei init` and `denrei check`: before the relay first runs, and after every change of its files."""
+"""`denrei init`: a first configuration, registration and order, from which the relay runs as it is."""
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -7,22 +7,22 @@ from typing import Annotated
 
 import typer
 
-from relay.cli.letter import visible
-from relay.cli.office import open_office
-from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath
-from relay.cli.screen import counted, screen, show_json
+from relay.cli.option import DEFAULT_CONFIG
+from relay.cli.screen import screen
 from relay.errors import BadInput, Problem
+from relay.operations import sample_document
 
 _SAMPLE_SUFFIXES = (".yaml", ".mail")
+SAMPLE_ORDER = Path("order.json")  # `denrei send order.json` tries the registration beside it
 
 
 def init(
     *,
     folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")] = Path(),
 ) -> None:
-    """Write a commented sample configuration and a sample registration. Overwrites nothing."""
-    samples = _samples(files("relay") / "sample", Path())
-    taken = [folder / path for path in samples if (folder / path).exists()]
+    """Write a commented sample configuration, a registration and an order. Overwrites nothing."""
+    samples = _samples(files("relay") / "sample", Path()) | {SAMPLE_ORDER: sample_document()}
+    taken = [folder / path for path in samples if _is_taken(folder / path)]
     if taken:
         problems = [
             Problem(
@@ -48,49 +48,24 @@ def _samples(place: Traversable, path: Path) -> dict[Path, bytes]:
     return found
 
 
+def _is_taken(path: Path) -> bool:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    return True
+
+
 def _write_new(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.write(content)
     except OSError as error:
-        problem = Problem(file=str(path), message=f"cannot be written: {error.strerror}")
-        raise BadInput(problems=[problem]) from error
+        raise _unwritable(path, error) from None
 
 
-def check(*, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Check configuration, partner templates and registrations; name every problem at once."""
-    problems, summary = _findings(config)
-    if as_json:
-        show_json(
-            {
-                "file": problem.file,
-                "line": problem.line,
-                "path": problem.path,
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-            for problem in problems
-        )
-    else:
-        console = screen()
-        for problem in problems:
-            console.print(visible(str(problem)), soft_wrap=True)
-        console.print(counted(len(problems), "problem") if problems else summary)
-    if problems:
-        raise typer.Exit(1)
-
-
-def _findings(config: Path) -> tuple[list[Problem], str]:
-    """Return all problems, and one row that says what was found good."""
-    try:
-        office = open_office(config)
-        templates = office.templates
-        registry = office.registry.current
-    except BadInput as error:
-        return list(error.problems), ""
-    registrations = sum(1 for _ in registry)
-    return [], (
-        f"{config}: good; {counted(len(templates), 'template')},"
-        f" {counted(registrations, 'registration')} of {counted(len(registry.sellers), 'seller')}"
-    )
+def _unwritable(path: Path, error: OSError) -> BadInput:
+    return BadInput([Problem(file=str(path), message=f"cannot be written: {error.strerror}")])

@@ -47,13 +47,22 @@ def sink(
     configure_log(LogLevel.WARNING)
     place = _place(listen)
     faults = [parse_fault(text) for text in fault or ()]
+    show = _show_json if as_json else _show
+    stopped = asyncio.Event()
+
+    def show_or_stop(mail: ReceivedMail) -> None:
+        try:
+            show(mail)
+        except (OSError, SystemExit):  # the second is how a closed pipe is said; `main` tells why
+            stopped.set()
+
     door = Sink(
         clock=SystemClock(),
         folder=None if store is None else Folder(store, keep=keep),
         faults=faults,
-        on_mail=_show_json if as_json else _show,
+        on_mail=show_or_stop,
     )
-    asyncio.run(_serve(door, place, [str(each) for each in faults]))
+    asyncio.run(_serve(door, place, [str(each) for each in faults], stopped))
 
 
 def _place(listen: str) -> HostPort:
@@ -63,12 +72,11 @@ def _place(listen: str) -> HostPort:
         raise BadInput(problems=[Problem(path="--listen", message=str(error))]) from error
 
 
-async def _serve(door: Sink, place: HostPort, faults: Sequence[str]) -> None:
+async def _serve(door: Sink, place: HostPort, faults: Sequence[str], stopped: asyncio.Event) -> None:
     listener = Listener(door, ListenerSettings(listen=place), hostname=HOSTNAME)
     await listener.start()
     host, port = listener.address
     note(f"sink listening on {host}:{port}" + (f", faults: {' '.join(faults)}" if faults else ""))
-    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)

@@ -1,6 +1,5 @@
 """`denrei template`: the partner templates, and the mail that a notification makes of one."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +8,9 @@ import typer
 
 from relay.cli.letter import letter
 from relay.cli.office import operate
-from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, Partner
+from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, Partner, address
 from relay.cli.screen import note, screen, show_json, show_pairs, show_table
+from relay.cli.stream import write_octets
 from relay.operations import Operations, read_notification
 from relay.registry import PartnerTemplate
 from relay.store.values import Mail
@@ -39,7 +39,7 @@ def list_(*, config: ConfigPath = DEFAULT_CONFIG, partner: Partner = "", as_json
         return
     show_table(
         screen(),
-        ["no.", "key", "name", "kind", "unit", "charset"],
+        ["no.", "key", "name", "type", "unit", "charset"],
         (
             [str(each.number), each.key, each.name, each.notification.label, each.unit, each.partner.charset]
             for each in found
@@ -71,7 +71,7 @@ def show(*, name: TemplateName, config: ConfigPath = DEFAULT_CONFIG, as_json: As
             ("template", f"no. {found.number}  {found.key}"),
             ("name", found.name),
             ("partner", f"{found.partner.name}  {found.partner.name_ja}"),
-            ("kind", f"{found.notification.label} ({found.notification}), one mail a {found.unit}"),
+            ("type", f"{found.notification.label} ({found.notification}), one mail a {found.unit}"),
             ("charset", found.partner.charset),
             ("subject", found.subject_source),
             ("sender", found.sender_source),
@@ -94,21 +94,21 @@ def render(
     as_json: AsJson = False,
 ) -> None:
     """Print the mail that a partner would get for a notification. Sends and stores nothing."""
+    recipient = address(to, "--to")
     notification = read_notification(file)
 
     async def compose(operations: Operations) -> Sequence[Mail]:
         kind = operations.template(name).notification
         if kind is not notification.type:
             note(f"this template is for {kind}, the document is {notification.type}")
-        return operations.preview(notification, name, recipient=to, recognition_key=recognition_key)
+        return operations.preview(notification, name, recipient=recipient, recognition_key=recognition_key)
 
     composed = operate(config, compose)
     if as_json:
         show_json(mail_row(each.content) for each in composed)
     elif raw:
         for each in composed:
-            sys.stdout.buffer.write(each.content)
-        sys.stdout.flush()
+            write_octets(each.content)
     else:
         for each in composed:
             show_mail(each.content)
@@ -121,7 +121,7 @@ def template_row(template: PartnerTemplate) -> dict[str, object]:
         "key": template.key,
         "name": template.name,
         "partner": template.partner.key,
-        "notification": template.notification,
+        "type": template.notification,
         "unit": template.unit,
         "charset": template.partner.charset,
         "source": template.source,

@@ -13,9 +13,9 @@ hostname that cannot stand in a Message-ID raises BadInput when the composer is 
 Source: RFC 5322 section 3.6, RFC 3834 section 5 (why there is no Auto-Submitted: docs/mail-format.md).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
@@ -34,11 +34,9 @@ from relay.compose.header import (
 from relay.compose.mime import mail_bytes
 from relay.errors import BadInput, Problem
 from relay.notification import Notification
+from relay.quantity import domain
 from relay.registry import Registration
 from relay.store.values import Mail
-
-_HOSTNAME = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,7}")  # what may stand in a Message-ID
-
 
 MAX_REMEMBERED = 10_000  # header lines of one kind, about 2 MB: the registrations of the sellers who are busy
 
@@ -73,12 +71,14 @@ class Composer:
     """Writes mails. Holds no state but what it was built with, and the header lines that it wrote last."""
 
     def __init__(self, hostname: str, clock: Clock, catalogue: Catalogue) -> None:
-        if not _HOSTNAME.fullmatch(hostname):
-            raise BadInput((Problem(path="hostname", message="must be a domain name in ASCII"),))
-        self._hostname = hostname
+        try:
+            self._hostname = domain(hostname)
+        except ValueError as error:
+            raise BadInput((Problem(path="hostname", message=str(error)),)) from None
         self._clock = clock
         self._catalogue = catalogue
-        # A registration's sender and recipients hardly ever change from mail to mail.
+        # A registration's sender and recipients hardly ever change from mail to mail, and a second has many.
+        self._date_line = lru_cache(1)(_date_line)
         self._sender_line = lru_cache(MAX_REMEMBERED)(_sender_line)
         self._recipients_line = lru_cache(MAX_REMEMBERED)(recipients_line)
 
@@ -87,7 +87,7 @@ class Composer:
         mails: list[ComposedMail] = []
         unwritable: list[Unwritable] = []
         record = self._catalogue.record(notification)
-        date = plain_line("Date", format_datetime(self._clock.now().astimezone(JST)))
+        date = self._date_line(self._clock.now().replace(microsecond=0))
         for registration in registrations:
             parts = _parts(registration, notification, record)
             try:
@@ -137,6 +137,10 @@ def _parts(
         return [("", record)]
     orders = notification.pack.orders
     return [(order.order_no, record.for_order(index)) for index, order in enumerate(orders)]
+
+
+def _date_line(at: datetime) -> bytes:
+    return plain_line("Date", format_datetime(at.astimezone(JST)))
 
 
 def _sender_line(sender: str, charset: Charset) -> bytes:

@@ -6,14 +6,16 @@ connection can be opened and none stands, every waiting delivery is deferred at 
 over whatever else comes is deferred without another attempt to connect: a dead host costs one connect
 timeout, not one for each mail.
 
-Guarantees: each delivery put in comes out through `finish` exactly once, unless `surplus` took it or the
-hop was stopped. Diagnostics: a failing hop is logged when its pause begins and when it answers again.
-Source: ours; the way of pausing is Postfix's, per destination.
+Guarantees: each delivery put in comes out once: through `finish`, through `rescue` when a bug ended its
+worker, through `give_back` when its lease was over; unless `surplus` or `withdraw` took it or the hop was
+stopped. Diagnostics: a failing hop is logged when its pause begins and when it answers again. Source: ours;
+the way of pausing is Postfix's, per destination.
 """
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
@@ -23,6 +25,7 @@ from relay.delivery.job import Attempt, Job
 from relay.delivery.outcome import Deferred, Delivered, Outcome, Unsent
 from relay.delivery.route import NextHop, Routes
 from relay.delivery.session import Address, Session
+from relay.delivery.settler import BUG_PAUSE_SECONDS
 from relay.delivery.smtp import Connector
 
 FIRST_CONNECTIONS = 2  # until a mail has succeeded: enough not to wait for one slow answer
@@ -36,13 +39,14 @@ SLOW_SECONDS = 5.0  # a delivery that waits longer for its turn marks its hop as
 GROWTH_REST_SECONDS = (
     60.0  # no further connection for so long, once the peer refused one beside those that stand
 )
-BUG_PAUSE_SECONDS = 5.0  # so that a bug which kills workers does not spin
 SETTLED_TOGETHER = 64  # deferrals of a dead hop that are written at a time: they share commits
 
 _log = structlog.get_logger()
 
 
-Finish = Callable[[Job, Attempt], Awaitable[None]]
+Finish = Callable[[Job, Attempt], Awaitable[None]]  # returns when the outcome is written
+Rescue = Callable[[Job, Attempt], None]  # the same, for who cannot wait
+GiveBack = Callable[[Job], None]  # takes a delivery whose lease is over: it must not be sent
 
 
 class Hop:
@@ -57,6 +61,8 @@ class Hop:
         settings: DeliveryConfig,
         clock: Clock,
         finish: Finish,
+        rescue: Rescue,
+        give_back: GiveBack,
     ) -> None:
         self._target = target
         self._routes = routes
@@ -65,6 +71,8 @@ class Hop:
         self._idle_seconds = settings.idle.total_seconds()
         self._clock = clock
         self._finish = finish
+        self._rescue = rescue
+        self._give_back = give_back
         self._waiting: deque[Job] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._resting: deque[asyncio.Future[bool]] = deque()  # workers that wait for a job
@@ -73,6 +81,7 @@ class Hop:
         self._allowed = min(FIRST_CONNECTIONS, settings.connections)
         self._growth_rests_until = 0.0
         self._pauses = 0  # in a row, without a connection between
+        self._paused_at = -math.inf  # when the last of them began
         self._closed_until = 0.0
         self._closed_because: Outcome = Deferred("")
         self.passed_over: set[str] = set()  # recipient domains of which no more is wanted for now
@@ -111,6 +120,13 @@ class Hop:
             self.passed_over |= {job.domain for job in (*self._waiting, *taken)}
         return taken
 
+    def withdraw(self, unwanted: Collection[Job]) -> list[Job]:
+        """Those of these that wait here, removed."""
+        taken = [job for job in self._waiting if job in unwanted]
+        if taken:
+            self._waiting = deque(job for job in self._waiting if job not in unwanted)
+        return taken
+
     def stop(self) -> list[asyncio.Task[None]]:
         """Begin no more attempts; the tasks end with the attempts that run."""
         self._stopping = True
@@ -136,7 +152,7 @@ class Hop:
         if not worker.cancelled() and (bug := worker.exception()) is not None:
             _log.error("delivery worker died of a bug", next_hop=str(self._target), exc_info=bug)
             asyncio.get_running_loop().call_later(BUG_PAUSE_SECONDS, self._call_worker)
-        elif self._waiting and not self._workers:
+        elif self._waiting:  # those that are left may hang
             self._call_worker()
 
     async def _work(self) -> None:
@@ -157,7 +173,11 @@ class Hop:
                         return
                     self._connected += 1
                 elif self._waiting:
-                    await self._send(session, self._waiting.popleft())
+                    job = self._waiting.popleft()
+                    if job.lost or self._clock.now() >= job.leased_until:
+                        self._give_back(job)
+                    else:
+                        await self._send(session, job)
         finally:
             if session is not None:
                 self._connected -= 1
@@ -179,25 +199,32 @@ class Hop:
         return bool(self._waiting) and not self._stopping
 
     async def _send(self, session: Session, job: Job) -> None:
-        if self._clock.now() >= job.leased_until:
-            await self._finish(job, Attempt(outcome=Deferred("the lease ended before the attempt")))
-            return
+        attempt = Attempt(outcome=Deferred("an error in Denrei ended the attempt"))
         try:
-            ended = await session.send(
+            ended = await self._attempted(session, job)
+            if isinstance(ended, Unsent):
+                self._waiting.appendleft(job)
+                return
+            attempt = Attempt(outcome=ended, address=session.address)
+            if isinstance(ended, Delivered):
+                self._succeeded()
+            await self._finish(job, attempt)
+        except BaseException:
+            if not self._stopping:  # else whoever stops sees to what is left
+                self._rescue(job, attempt)
+            raise
+
+    async def _attempted(self, session: Session, job: Job) -> Outcome | Unsent:
+        try:
+            return await session.send(
                 sender=job.sender, recipient=job.due.delivery.recipient, content=job.due.content
             )
         except Exception as bug:  # noqa: BLE001  (our own bug: the mail must outlive it)
             _log.exception(
                 "delivery failed by a bug", delivery=job.due.delivery.id, next_hop=str(self._target)
             )
-            ended = Deferred(f"an error in Denrei: {type(bug).__name__}")
             session.drop()
-        if isinstance(ended, Unsent):
-            self._waiting.appendleft(job)
-            return
-        if isinstance(ended, Delivered):
-            self._succeeded()
-        await self._finish(job, Attempt(outcome=ended, address=session.address))
+            return Deferred(f"an error in Denrei: {type(bug).__name__}")
 
     def _succeeded(self) -> None:
         if self._allowed < self._settings.connections and self._clock.monotonic() >= self._growth_rests_until:
@@ -219,7 +246,8 @@ class Hop:
 
     async def _open(self) -> Session | None:
         """A new session; None when there is none to be had now, with the waiting deliveries cared for."""
-        if self._clock.monotonic() >= self._closed_until:
+        began = self._clock.monotonic()
+        if began >= self._closed_until:
             opened = await self._try_addresses()
             if isinstance(opened, Session):
                 self._answered()
@@ -228,7 +256,10 @@ class Hop:
                 self._allowed = self._connected  # the peer takes so many and no more
                 self._growth_rests_until = self._clock.monotonic() + GROWTH_REST_SECONDS
                 return None
-            self._pause(opened)
+            if self._paused_at < began:
+                self._pause(opened)
+            elif self._clock.monotonic() >= self._closed_until:
+                return None  # the pause that others began meanwhile is over: the next worker tries anew
         await self._fail_waiting()
         return None
 
@@ -260,13 +291,16 @@ class Hop:
         if self._pauses:
             _log.info("next hop answers again", next_hop=str(self._target))
         self._pauses = 0
+        self._paused_at = -math.inf
         self._closed_until = 0.0
 
     def _pause(self, because: Outcome) -> None:
+        """Close the hop for a while: once, however many workers failed together."""
         seconds = min(FIRST_PAUSE_SECONDS * 2**self._pauses, MAX_PAUSE_SECONDS)
         self._pauses = min(self._pauses + 1, 16)
         self._allowed = 1
-        self._closed_until = self._clock.monotonic() + seconds
+        self._paused_at = self._clock.monotonic()
+        self._closed_until = self._paused_at + seconds
         self._closed_because = because
         _log.warning(
             "next hop cannot be reached",
@@ -281,7 +315,13 @@ class Hop:
             together = [self._waiting.popleft() for _ in range(min(len(self._waiting), SETTLED_TOGETHER))]
             rest = max(0.0, self._closed_until - self._clock.monotonic())
             attempt = Attempt(outcome=self._closed_because, not_before=rest)
-            await asyncio.gather(*(self._finish(job, attempt) for job in together))
+            ends = await asyncio.gather(
+                *(self._finish(job, attempt) for job in together), return_exceptions=True
+            )
+            for job, bug in zip(together, ends, strict=True):
+                if bug is not None and not self._stopping:
+                    _log.error("deferral failed by a bug", delivery=job.due.delivery.id, exc_info=bug)
+                    self._rescue(job, attempt)
 
 
 def _wake(rest: asyncio.Future[bool], called: bool) -> bool:

@@ -23,6 +23,7 @@ class Job:
     sender: str  # envelope sender
     leased_until: datetime
     waiting_since: float  # seconds of the clock's monotonic time
+    lost: bool = False  # whether the store said that the lease is no longer ours
     settlement: Settlement | None = None  # once the attempt has ended, until the store has it
 
     @property

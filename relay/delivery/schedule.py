@@ -3,12 +3,15 @@
 After the n-th failed attempt the n-th step of the schedule is waited, and the last step ever after. Each
 wait is stretched or shrunk by up to a tenth, evenly, so that mails deferred together do not come back
 together. The last attempt falls on the end of the lifetime, counted from acceptance; a failure then is
-final. Source: RFC 5321 section 4.5.4.1 asks for retries over 4 to 5 days; the steps are ours
+final. But a delivery that comes to its end early in its schedule, because it was held or the relay stood
+still, has every wait first that fits in a lifetime: a partner's short failure must not cost a mail that was
+never tried before. Source: RFC 5321 section 4.5.4.1 asks for retries over 4 to 5 days; the steps are ours
 (docs/delivery.md).
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 JITTER = 0.1  # a tenth: enough to spread a burst, too little to be noticed by who reads the schedule
 
@@ -36,6 +39,17 @@ def next_attempt_at(
 ) -> datetime | None:
     """When to try again after the `attempts`-th attempt failed at `now`; None when it has expired."""
     end = accepted_at + lifetime
-    if now >= end:
-        return None
-    return min(now + wait_after(attempts, steps=steps, chance=chance), end)
+    again_at = now + wait_after(attempts, steps=steps, chance=chance)
+    if attempts <= promised_waits(steps, lifetime=lifetime):
+        return again_at
+    return None if now >= end else min(again_at, end)
+
+
+def promised_waits(steps: Sequence[timedelta], *, lifetime: timedelta) -> int:
+    """How many of the first waits fit in a lifetime, stretched by jitter: no delivery has fewer.
+
+    >>> promised_waits([timedelta(minutes=1), timedelta(hours=4)], lifetime=timedelta(hours=1))
+    1
+    """
+    ends = accumulate(step * (1 + JITTER) for step in steps)
+    return sum(end <= lifetime for end in ends)

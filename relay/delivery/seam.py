@@ -33,8 +33,8 @@ class DueStore(Protocol):
     async def hand_back(self, *, worker: str, now: datetime, delivery_ids: Sequence[str]) -> int:
         """Queue again, due now, no attempt counted, what this worker leased; how many it still held."""
 
-    async def extend(self, *, worker: str, until: datetime, delivery_ids: Sequence[str]) -> object:
-        """Let these leases end at `until`, where this worker still holds them."""
+    async def extend(self, *, worker: str, until: datetime, delivery_ids: Sequence[str]) -> int:
+        """Let these leases end at `until`, where this worker still holds them; how many those are."""
 
     async def settle(self, settlement: Settlement) -> bool:
         """Write the result of an attempt; False when this worker no longer holds the lease."""

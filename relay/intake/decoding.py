@@ -102,8 +102,8 @@ def _refuse(message: str, *, place: str = "mail", hint: str = "") -> NoReturn:
 def _usual_octets(content: bytes) -> bytes | None:
     """The document of a mail that is one JSON part and nothing else; None: the library has to look at it.
 
-    A small mail costs the library 50 us, more than all else that is done to read it. So the plainest form of a
-    mail is taken apart here; whatever is unusual about the headers that count is left to the library.
+    A small mail costs the library 50 us, more than all else that is done to read it. So the plainest form
+    of a mail is taken apart here; whatever is unusual about the headers that count is left to the library.
     """
     head, end, body = content.partition(b"\r\n\r\n")
     fields: dict[bytes, bytes] = {}

@@ -112,7 +112,7 @@ class Reception:
                     accepted = await self._accepted_beside(received)
             except BadInput as problem:
                 return await self._unreadable(received, problem)
-            return await self._stored(accepted)
+            return await self._stored(accepted, received)
         except MachineFailure as failure:
             _log.error("store_failed", peer=session.peer, reason=str(failure))
             return _NOT_STORED
@@ -136,9 +136,11 @@ class Reception:
         async with self._beside:
             return await asyncio.to_thread(self._accepted, received, no_lease)
 
-    async def _stored(self, accepted: Accepted) -> Reply:
+    async def _stored(self, accepted: Accepted, received: Received) -> Reply:
         stored = await self._store.accept(accepted)
         if isinstance(stored, Duplicate):
+            if not stored.same_content:
+                return await self._other_content(accepted, received, stored)
             return Reply(code=250, text=f"2.0.0 known already as {stored.of}")
         dues = fresh(stored)
         if dues:
@@ -151,6 +153,22 @@ class Reception:
             _log.warning("notification_rejected", peer=received.peer, places=places[:MAX_REASONS])
             others = f" and {len(places) - 1} more" if len(places) > 1 else ""
             return Reply(code=550, text=f"5.6.0 notification not understood: {places[0]}{others}")
+        reason = "\n".join(str(one) for one in problem.problems[:MAX_REASONS])
+        return await self._kept(received, reason, detail=f"not understood: {places[0]}")
+
+    async def _other_content(self, accepted: Accepted, received: Received, known: Duplicate) -> Reply:
+        """Keep what comes under a known event id and says something else, for a person.
+
+        One of the two is wrong, so nobody gets a mail of it.
+        """
+        reason = (
+            f"event_id: {accepted.event_id} came before, with other content (as {known.of}); "
+            "if this is another event, give it another event_id and replay it"
+        )
+        detail = f"{accepted.type} of pack {accepted.pack_no}: its event id came before with other content"
+        return await self._kept(received, reason, detail=detail, seller_id=accepted.seller_id)
+
+    async def _kept(self, received: Received, reason: str, *, detail: str, seller_id: str = "") -> Reply:
         now = self._clock.now()
         kept = Quarantined(
             id=self._clock.new_id(),
@@ -159,10 +177,10 @@ class Reception:
             mail_from=received.mail_from,
             rcpt_to=received.rcpt_to,
             content=received.content,
-            reason="\n".join(str(one) for one in problem.problems[:MAX_REASONS]),
+            reason=reason,
         )
-        detail = f"not understood: {places[0]}"
-        await self._store.quarantine(
-            kept, Entry(at=now, event=Event.QUARANTINED, quarantine_id=kept.id, detail=detail)
+        entry = Entry(
+            at=now, event=Event.QUARANTINED, seller_id=seller_id, quarantine_id=kept.id, detail=detail
         )
+        await self._store.quarantine(kept, entry)
         return Reply(code=250, text=f"2.0.0 kept in quarantine as {kept.id}")

@@ -95,7 +95,7 @@ class _Connection(aiosmtpd.smtp.SMTP):
         self._reset_timeout()
         self._handler_coroutine = self.loop.create_task(self._handle_client())
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002  (asyncio's hook)
         """Stop the task, unless the door is deciding on a mail: it may come to its end."""
         self.transport = None
         task = self._handler_coroutine

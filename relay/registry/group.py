@@ -87,11 +87,15 @@ def load_templates(shipped: Path, catalogue: Catalogue, *, own: Path | None = No
 
 
 def _groups(root: Path, problems: list[Problem]) -> list[Path]:
-    try:
-        folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._")
-    except OSError as error:
-        problems.append(Problem(file=str(root), message=f"cannot be read: {error.strerror or error}"))
-        return []
+    """The folders of groups; what lies beside them and belongs into one would be passed over in silence."""
+    folders, files = _entries(root, problems)
+    folders = [folder for folder in folders if not folder.name.startswith("_")]
+    hint = "each group has a folder of its own, with its partner.yaml and its .mail files"
+    problems += [
+        Problem(file=str(path), message="stands in no group", hint=hint)
+        for path in files
+        if path.suffix == ".mail" or path.name == PARTNER_FILE
+    ]
     problems += [_misnamed(folder) for folder in folders if not _NAME.fullmatch(folder.name)]
     return [folder for folder in folders if _NAME.fullmatch(folder.name)]
 
@@ -105,8 +109,9 @@ def _group(
         problems += error.problems
         return None, []
     loaded: list[tuple[Path, PartnerTemplate]] = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name == PARTNER_FILE or path.is_dir():
+    _, files = _entries(folder, problems)
+    for path in files:
+        if path.name == PARTNER_FILE:
             continue
         if path.suffix != ".mail":
             hint = "a group holds partner.yaml, .mail files and examples/"
@@ -118,9 +123,23 @@ def _group(
                 loaded.append((path, load_template(path, partner=partner, catalogue=catalogue)))
             except BadInput as error:
                 problems += error.problems
-    if not any(folder.glob("*.mail")):
+    if files and not any(path.suffix == ".mail" for path in files):
         problems.append(Problem(file=str(folder), message="has no template"))
     return partner, loaded
+
+
+def _entries(folder: Path, problems: list[Problem]) -> tuple[list[Path], list[Path]]:
+    """Folders and files in a folder, hidden ones left out."""
+    folders: list[Path] = []
+    files: list[Path] = []
+    try:
+        for entry in sorted(folder.iterdir()):
+            if not entry.name.startswith("."):
+                (folders if entry.is_dir() else files).append(entry)
+    except OSError as error:
+        problems.append(Problem(file=str(folder), message=f"cannot be read: {error.strerror or error}"))
+        return [], []
+    return folders, files
 
 
 def _misnamed(path: Path) -> Problem:

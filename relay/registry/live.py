@@ -1,16 +1,17 @@
 """The registry that follows its files while the relay runs.
 
-Guarantees: `current` is always a whole, good state; a change is seen within about a second where the file
-system tells of changes, else within `SWEEP`. When a file goes bad the last good state stays in force and
-`problem` says why, until the files are good again. Reading happens on a thread of its own, so intake and
-delivery go on.
+Guarantees: `current` is always a whole, good state; a change is seen within about two seconds where the file
+system tells of changes, else within `SWEEP`. When a file goes bad, or a registration that is in force is gone
+from the files, the last good state stays in force and `problem` says why, until the files are good again. A
+file that is still being written is not read. Reading happens on a thread of its own, so intake and delivery
+go on; nothing but its cancelling ends the watch.
 
-Diagnostics: the log events `registrations changed`, `registrations are bad` and `registrations are not
-watched`. Source: ours.
+Diagnostics: the log events `registrations changed`, `registrations are bad`, `registrations are not watched`
+and, with a traceback, `registrations could not be read`. Source: ours.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,16 +20,19 @@ from watchfiles import awatch
 
 from grammar import Catalogue
 from relay.clock import Clock, SystemClock
+from relay.document import MAX_PROBLEMS
 from relay.errors import BadInput, Problem
 from relay.notification import NotificationType
 from relay.registry.group import Templates, load_templates
 from relay.registry.registration import Registration
-from relay.registry.registry import Registry, load_registry
+from relay.registry.registry import Registry, Stamp, load_registry, stamps
 
 SWEEP = timedelta(
     minutes=1
 )  # network file systems tell of no change, and a folder can be replaced as a whole
 SETTLE = timedelta(milliseconds=200)  # an editor writes a file in several steps
+QUIET = timedelta(seconds=1)  # since the last write: who writes in place, over a network, pauses for less
+PATIENCE = 60  # pauses of QUIET; then a file that something touches all the time is read as it is
 _LOGGED_PROBLEMS = 5  # enough to begin mending; `denrei check` names all
 
 _log = structlog.get_logger()
@@ -52,7 +56,7 @@ class LiveRegistry:
             registrations: the folder, one file per seller.
             templates: what can be chosen; read again when the operator's own change.
             catalogue: the fields that templates may name.
-            clock: for the pause after a failed watch.
+            clock: for pauses, and for how long ago a file was written.
             on_change: called with each new state, on the thread that runs `watch` or `reload`.
 
         Raises:
@@ -62,7 +66,7 @@ class LiveRegistry:
         self._catalogue = catalogue
         self._clock: Clock = clock or SystemClock()
         self._on_change = on_change
-        self._own_stamp = _own_stamp(templates.own)
+        self._own_stamps = _own_stamps(templates.own)
         self.current = load_registry(registrations, templates, catalogue)
         self.problems: tuple[Problem, ...] = ()
 
@@ -81,9 +85,10 @@ class LiveRegistry:
 
     def reload(self) -> bool:
         """Read what has changed; True when a new state came into force. Bad files are kept in `problems`."""
-        own_stamp = _own_stamp(self.current.templates.own)
+        own_stamps = _own_stamps(self.current.templates.own)
         try:
-            fresh = self._read(own_stamp)
+            fresh = self._read(own_stamps)
+            _refuse_lost(self.current, fresh)
         except BadInput as error:
             problems = tuple(error.problems)
             if problems != self.problems:
@@ -93,9 +98,11 @@ class LiveRegistry:
                 )
             self.problems = problems
             return False
+        if self._is_being_written(fresh, own_stamps):
+            return False  # the write wakes the watch again
         changed = fresh.templates is not self.current.templates or fresh.sheets != self.current.sheets
         mended, self.problems = bool(self.problems), ()
-        self._own_stamp = own_stamp
+        self._own_stamps = own_stamps
         if not changed:
             if mended:
                 _log.info("registrations are good again")
@@ -109,15 +116,17 @@ class LiveRegistry:
     async def watch(self) -> None:
         """Follow the files until cancelled."""
         polling = False
-        await asyncio.to_thread(self.reload)  # what changed since the relay read them
         while True:
             try:
+                await self._look()  # what changed since the relay read them, or while nobody watched
                 await self._follow(polling=polling)
-            except (OSError, RuntimeError) as error:  # no watches left, or the folder is gone for now
-                _log.warning("registrations are not watched", reason=str(error), instead="polling")
+            except Exception as error:  # noqa: BLE001  (a watch that ended would go unseen)
+                known = isinstance(error, OSError | RuntimeError)  # no watches left, or the folder is gone
+                _log.warning(
+                    "registrations are not watched", reason=str(error), instead="polling", exc_info=not known
+                )
                 polling = True
-                await self._clock.sleep(SWEEP.total_seconds())
-                await asyncio.to_thread(self.reload)
+            await self._clock.sleep(SWEEP.total_seconds())
 
     async def _follow(self, *, polling: bool) -> None:
         own = self.current.templates.own
@@ -131,11 +140,38 @@ class LiveRegistry:
             yield_on_timeout=True,
             force_polling=polling,
         ):
-            await asyncio.to_thread(self.reload)
+            await self._look()
 
-    def _read(self, own_stamp: object) -> Registry:
+    async def _look(self) -> None:
+        """Reload once nobody is writing any more; a bug of ours is told, and costs one look."""
+        try:
+            for _ in range(PATIENCE):
+                if not await asyncio.to_thread(self._was_just_written):
+                    break
+                await self._clock.sleep(QUIET.total_seconds())
+            await asyncio.to_thread(self.reload)
+        except Exception as error:  # noqa: BLE001  (told in full; the watch goes on)
+            message = f"could not be read: {type(error).__name__}, a fault of Denrei's own; see its log"
+            self.problems = (Problem(file=str(self._folder), message=message),)
+            _log.exception("registrations could not be read", kept="the last good state")
+            await self._clock.sleep(SWEEP.total_seconds())
+
+    def _was_just_written(self) -> bool:
+        now = self._clock.now().timestamp()
+        own = _own_stamps(self.current.templates.own) or {}
+        return any(
+            abs(now - nanoseconds / 1e9) < QUIET.total_seconds()
+            for _, nanoseconds, _ in (*stamps(self._folder, []).values(), *own.values())
+        )
+
+    def _is_being_written(self, fresh: Registry, own_stamps: object) -> bool:
+        """Whether a file has changed since it was read, so that it may have been read in part."""
+        read = {path: sheet.stamp for path, sheet in fresh.sheets.items()}
+        return stamps(self._folder, []) != read or _own_stamps(fresh.templates.own) != own_stamps
+
+    def _read(self, own_stamps: object) -> Registry:
         templates = self.current.templates
-        if own_stamp != self._own_stamp:
+        if own_stamps != self._own_stamps:
             templates = load_templates(templates.shipped, self._catalogue, own=templates.own)
         return load_registry(self._folder, templates, self._catalogue, last=self.current)
 
@@ -151,12 +187,33 @@ def concerns_us(path: str) -> bool:
     return name.startswith("..") or Path(name).suffix in {"", ".yaml", ".yml", ".mail"}
 
 
-def _own_stamp(own: Path | None) -> object:
+def _refuse_lost(current: Registry, fresh: Registry) -> None:
+    """Raise BadInput when a registration that is in force is gone: half a file must stop nobody's mail."""
+    hint = "a registration is never deleted: put it back and set use: N"
+    kept = {(each.seller_id, each.id) for each in fresh}
+    files = {sheet.seller_id: path for path, sheet in fresh.sheets.items()}
+    problems: list[Problem] = []
+    for path, sheet in current.sheets.items():
+        file = files.get(sheet.seller_id)
+        if file is None:
+            message = f"the registrations of {sheet.seller_id} are gone"
+            problems.append(Problem(file=str(path), message=message, hint=hint))
+            continue
+        problems += [
+            Problem(file=str(file), path="registrations", message=f"{each.id} is gone", hint=hint)
+            for each in sheet.registrations
+            if (each.seller_id, each.id) not in kept
+        ]
+    if problems:
+        raise BadInput(tuple(problems[:MAX_PROBLEMS]))
+
+
+def _own_stamps(own: Path | None) -> Mapping[Path, Stamp] | None:
     """What changes when a file of the operator's own groups does."""
     if own is None:
         return None
     try:
-        found = {path: path.stat() for path in own.glob("*/*")}
+        found = {path: path.stat() for path in (*own.glob("*.mail"), *own.glob("*/*"))}
     except OSError:
         return None
     return {path: (status.st_ino, status.st_mtime_ns, status.st_size) for path, status in found.items()}

@@ -1,12 +1,13 @@
 """Registrations: what one seller's file says about who gets which mail, where and when.
 
 Guarantees: recipients can stand in an envelope and a header as they are; a registration names exactly one
-template that exists; its own subject and sender name known fields only. Diagnostics: `BadInput` with file,
-line and path of every problem.
+template that exists; its own subject and sender are as good as a template's. Diagnostics: `BadInput` with
+file, line and path of every problem.
 
 Source: the marketplace's screen 受注メール管理; period and recognition key are our definition.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,13 +23,15 @@ from pydantic import (
     model_validator,
 )
 
-from grammar import Catalogue, Renderer, TemplateError
-from relay.document import locate, parse_yaml, validated
+from grammar import Renderer
+from relay.document import Place as PathInTree
+from relay.document import locator, parse_yaml, validated
 from relay.errors import BadInput, Problem
 from relay.notification import Identifier, Moment
 from relay.quantity import Duration, Flag, MailAddress
 from relay.registry.group import Templates
-from relay.registry.template import Line, PartnerTemplate, Unit, compile_line, template_problem
+from relay.registry.piece import Compiler, Line, PieceKind, Place
+from relay.registry.template import PartnerTemplate
 from relay.source import read_source
 from relay.wording import near_miss, path_text, shown
 
@@ -132,21 +135,6 @@ class SellerFile(_Strict):
         return self
 
 
-class Compiler:
-    """Compiles own subjects and senders; equal ones once, since shops copy them from each other."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._known: dict[tuple[str, Unit], Renderer] = {}
-
-    def line(self, source: str, unit: Unit) -> Renderer:
-        """The renderer of one row; raises TemplateError."""
-        known = self._known.get((source, unit))
-        if known is None:
-            known = self._known[source, unit] = compile_line(source, catalogue=self._catalogue, unit=unit)
-        return known
-
-
 def load_registrations(path: Path, templates: Templates, compiler: Compiler) -> tuple[Registration, ...]:
     """One seller's registrations, at least one, in the file's order.
 
@@ -173,6 +161,7 @@ class _Reading:
         self._content = content
         self._templates = templates
         self._compiler = compiler
+        self._lines: Callable[[PathInTree], int | None] | None = None
         self.problems: list[Problem] = []
 
     def registration(self, seller_id: str, index: int, entry: RegistrationEntry) -> Registration | None:
@@ -211,19 +200,23 @@ class _Reading:
                     message=f"there is no template {shown(name)}",
                     path=path_text(place),
                     file=self._file,
-                    line=locate(self._content, place),
+                    line=self._line_of(place),
                     hint=near_miss(name, by_key) if key == "template" else "",
                 )
             )
         return found
 
-    def _line(self, index: int, key: str, source: str | None, template: PartnerTemplate) -> Renderer | None:
+    def _line(
+        self, index: int, kind: PieceKind, source: str | None, template: PartnerTemplate
+    ) -> Renderer | None:
         if source is None:
             return None
-        try:
-            return self._compiler.line(source, template.unit)
-        except TemplateError as error:
-            place = ("registrations", index, key)
-            line = locate(self._content, place)
-            self.problems.append(template_problem(error, file=self._file, line=line, path=path_text(place)))
-            return None
+        steps = ("registrations", index, kind)
+        place = Place(file=self._file, path=path_text(steps), first_line=lambda: self._line_of(steps))
+        return self._compiler.piece(source, kind, template.unit, place=place, problems=self.problems)
+
+    def _line_of(self, steps: PathInTree) -> int | None:
+        """The line of a place; the file is read again for the first one, and never while all is good."""
+        if self._lines is None:
+            self._lines = locator(self._content)
+        return self._lines(steps)

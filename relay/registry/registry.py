@@ -14,7 +14,8 @@ from relay.errors import BadInput, Problem
 from relay.notification import NotificationType
 from relay.registry.group import Templates
 from relay.registry.partner import Partner
-from relay.registry.registration import Compiler, Registration, load_registrations
+from relay.registry.piece import Compiler
+from relay.registry.registration import Registration, load_registrations
 
 Stamp = tuple[int, int, int]  # what changes when a file does: inode, time in ns, octets
 

@@ -1,35 +1,31 @@
 """A partner template: one `.mail` file, front matter and body, checked and compiled.
 
 Guarantees: every field of subject, sender and body is known and stands where it may; the file's name agrees
-with what is in it; no key was ignored. Diagnostics: `BadInput` with file and line of each problem. Source:
-the file format is ours (docs/partners.md); rows are the marketplace's where `attested_rows` says so.
+with what is in it; no key was ignored; its texts keep to what `relay.registry.piece` guarantees. Diagnostics:
+`BadInput` with file and line of each problem. Source: the file format is ours (docs/partners.md); rows are
+the marketplace's where `attested_rows` says so.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from grammar import Catalogue, Renderer, TemplateError, compile_template, parse, parse_line
+from grammar import Catalogue, Renderer
 from relay.document import locate, parse_yaml, validated
 from relay.errors import BadInput, Problem
 from relay.notification import NotificationType
 from relay.registry.partner import Partner, Title
+from relay.registry.piece import BODY, Compiler, Line, PieceKind, Place, Unit
 from relay.source import read_source
 
 MAX_MAIL_FILE = (
     256 * 1024
 )  # octets: the language allows 64 KiB of characters, of up to 3 octets each, and front matter
-MAX_LINE = 500  # characters of a subject or sender; the marketplace's longest known has 40
-BODY = "body"  # the path of what is wrong below the front matter
 _FENCE = "---\n"
 
-Unit = Literal["pack", "order"]
 Source = Literal["manual", "denrei", "operator"]  # whose words its rows are
-Line = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=MAX_LINE, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +68,14 @@ def load_template(path: Path, *, partner: Partner, catalogue: Catalogue) -> Part
     head, body = _parts(content, file=file)
     front = validated(_FrontMatter, parse_yaml(head, file=file), file=file, source=head)
     problems = _disagreements(front, path, body)
-    above = head.count(b"\n") + 1
+    below_head = head.count(b"\n") + 2
+    compiler = Compiler(catalogue)
 
-    def compiled(source: str, what: str) -> Renderer | None:
-        try:
-            if what == BODY:
-                return compile_template(parse(source, name=file), catalogue=catalogue, unit=front.unit)
-            return compile_line(source, catalogue=catalogue, unit=front.unit)
-        except TemplateError as error:
-            line = above + error.line if what == BODY else locate(head, (what,))
-            problems.append(template_problem(error, file=file, line=line, path=what))
-            return None
+    def compiled(source: str, kind: PieceKind) -> Renderer | None:
+        place = Place(
+            file=file, path=kind, first_line=lambda: below_head if kind == BODY else locate(head, (kind,))
+        )
+        return compiler.piece(source, kind, front.unit, place=place, problems=problems)
 
     subject, sender, text = (
         compiled(front.subject, "subject"),
@@ -107,18 +100,6 @@ def load_template(path: Path, *, partner: Partner, catalogue: Catalogue) -> Part
         sender=sender,
         body=text,
     )
-
-
-def compile_line(source: str, *, catalogue: Catalogue, unit: Unit) -> Renderer:
-    """The renderer of a subject or sender; raises TemplateError."""
-    return compile_template(parse_line(source), catalogue=catalogue, unit=unit)
-
-
-def template_problem(error: TemplateError, *, file: str, line: int | None, path: str) -> Problem:
-    """What the language says of a piece of text, as a problem in the file that the piece came from."""
-    place = "column" if path == BODY else "character"
-    message = f"{error.message} ({place} {error.column})"
-    return Problem(message=message, path=path, file=file, line=line, hint=error.hint)
 
 
 def _parts(content: bytes, *, file: str) -> tuple[bytes, str]:

@@ -186,6 +186,8 @@ class Acceptance:
         else:
             answer = self._take(replay.accepted, self._known(connection, [replay.accepted]), rows)
         rows.insert(connection, self._inserts)
+        if isinstance(answer, Duplicate) and not answer.same_content:
+            return answer  # what this mail says stands nowhere else: it stays
         known_as = answer.of if isinstance(answer, Duplicate) else answer.id
         end = QuarantineEnd(
             quarantine_id=replay.quarantine_id,

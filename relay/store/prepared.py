@@ -29,8 +29,7 @@ class Inserts:
     """One compiled INSERT for each table, for one engine.
 
     Many rows go in as one statement, not as one execution each: at every execution the driver lets go of the
-    interpreter, and gets it back only when the thread that takes mails in is ready to give it up. Measured with
-    20 sessions through a whole relay, that was worth a quarter of the throughput.
+    interpreter and has to get it back.
     """
 
     def __init__(self, dialect: Dialect) -> None:

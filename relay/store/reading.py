@@ -210,11 +210,17 @@ def _full_id(connection: Connection, table: Table, prefix: str) -> str | None:
     """The one id that begins so; None when none does.
 
     Raises:
-        BadInput: several do.
+        BadInput: several do, or nothing was asked for.
     """
+    if not prefix:  # of a variable that was not set: it must not mean the only row that there is
+        raise BadInput(
+            [Problem(message=f"an empty id names no {table.name}", hint="name one, or its beginning")]
+        )
+    if not prefix.isascii():  # a database takes no surrogate, and no id has any such character
+        return None
     begins = (table.c.id >= prefix) & (table.c.id < prefix + _AFTER_EVERY_ID)
     found = connection.execute(select(table.c.id).where(begins).order_by(table.c.id).limit(2)).scalars().all()
     if len(found) > 1 and found[0] != prefix:
-        message = f"{prefix or 'an empty id'} is the beginning of more than one {table.name}'s id"
+        message = f"{prefix} is the beginning of more than one {table.name}'s id"
         raise BadInput([Problem(message=message, hint=f"type more of it: {found[0]} or {found[1]}")])
     return found[0] if found else None

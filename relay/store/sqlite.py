@@ -67,7 +67,8 @@ def engine(path: Path, *, writing: bool, patience: timedelta = PATIENCE) -> Engi
     pool: dict[str, Any] = (
         {"poolclass": NullPool} if writing else {"poolclass": QueuePool, "pool_size": READERS}
     )
-    made = create_engine("sqlite://", creator=connect, **pool)
+    # Parameters are hidden: an error would else carry a buyer's name into the log.
+    made = create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
 
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:

@@ -65,6 +65,7 @@ class Store:
         self._engine = engine
         self._readers = readers
         self._lock = lock
+        self._closed = False
         inserts = Inserts(engine.dialect)
         self._acceptance = Acceptance(inserts, engine.dialect, clock)
         self._leases = Leases(inserts, engine.dialect)
@@ -108,6 +109,9 @@ class Store:
 
     async def close(self) -> None:
         """Finish every write that waits, then close the file. Later calls raise MachineFailure."""
+        if self._closed:
+            return
+        self._closed = True
         await self._writer.close()
         await asyncio.to_thread(self._reading.shutdown)
         self._readers.dispose()
@@ -203,6 +207,8 @@ class Store:
         self, quarantine_id: str, accepted: Accepted, *, now: datetime, by: str
     ) -> Accepted | Duplicate | None:
         """Take a quarantined mail in again and mark it so, in one transaction; None when it is not kept.
+
+        It stays kept when only its event id is known (`Duplicate` with other content): it was not taken in.
 
         When `accepted.id` is the notification that the quarantined item names (only one registration's mail
         could not be made), its mails, deliveries and entries are added to that notification. Else it is

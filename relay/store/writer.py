@@ -1,14 +1,14 @@
 """Group commit: one writer, so that all who wait at one moment share one fsync.
 
-A write is a function (`Apply`) and its argument. The writer takes every write that waits, up to a bound, gives
-each function all its arguments at once, commits, and only then lets the callers know. Writes that wait together
-have no order among themselves: none of their callers has been answered yet.
+A write is a function (`Apply`) and its argument. The writer takes every write that waits, up to a bound,
+gives each function all its arguments at once, commits, and only then lets the callers know. Writes that wait
+together have no order among themselves: none of their callers has been answered yet.
 
-Where it runs. Only the commit waits for the disk, so only the commit has to leave the event loop's thread. Small
-writes are made on the loop, a tenth of a millisecond each, and their commit on the writer's own thread; what
-may take long, must wait for another process or has gone wrong is done whole on that thread. Doing all of it there
-was slower by a third: at each SQL statement the two threads had to agree on the interpreter anew, and a batch
-of 2 ms took 9 (docs/performance.md).
+Where it runs. Only the commit waits for the disk, so only the commit has to leave the event loop's thread.
+Small writes are made on the loop, a few hundredths of a millisecond each, and their commit on the writer's
+own thread; what may take long, must wait for another process or has gone wrong is done whole on that thread.
+Two threads that both run Python have to agree on the interpreter at each SQL statement (docs/decisions.md has
+the figures).
 
 Guarantees:
 - What a caller was told is on disk. A batch is on disk whole or not at all.
@@ -87,9 +87,7 @@ class Writer:
         self._wait_at_most = wait_at_most
         self._patience = patience
         self._failure = failure
-        self._connection: Connection | None = (
-            None  # belongs to whoever has the batch: the loop, or the thread
-        )
+        self._connection: Connection | None = None  # whoever has the batch has it: loop or thread
         self._room = asyncio.Semaphore(MAX_WAITING)
         self._state = threading.Lock()  # for the next three
         self._waiting: deque[_Write] = deque()

@@ -1,6 +1,8 @@
 """What an operator does at the command line, against a real store and real SMTP."""
 
 import asyncio
+import email
+import email.policy
 import json
 import os
 import re
@@ -177,6 +179,131 @@ def test_init_writes_what_check_finds_good_and_overwrites_nothing(run: Run, tmp_
     assert not (new / "registrations" / "example-shop.yaml").exists()
 
 
+def test_what_init_writes_runs_and_takes_its_own_order(run: Run, site: Site, tmp_path: Path) -> None:
+    """The sample order is taken by the sample configuration, and the sample registration makes its mail."""
+    new = tmp_path / "new"
+    assert run("init", str(new))[0] == 0
+    config = new / "denrei.yaml"
+    text = config.read_text(encoding="utf-8").replace("listen: 127.0.0.1:2525", "listen: 127.0.0.1:0")
+    routed = text.replace("routes: {}", f"routes: {{partner.example.jp: '{site.hop}'}}")
+    assert routed.count("127.0.0.1:0") == routed.count(site.hop) == 1
+    config.write_text(routed, encoding="utf-8")
+    with ServedRelay(config) as relay:
+        host, port = relay.address
+        arguments = ("-c", str(config), "--host", host, "--port", str(port))
+        assert run("send", str(new / "order.json"), *arguments)[0] == 0
+        (mail,) = site.partner.wait_for(1)
+    assert mail.rcpt_tos == ["orders@partner.example.jp"]
+
+
+def test_looking_makes_no_store(run: Run, site: Site) -> None:
+    """Before the relay first ran there is no store: every listing and verb says so and makes none."""
+    for arguments in (
+        ["queue", "list"],
+        ["queue", "shape"],
+        ["queue", "release", "0000"],
+        ["journal"],
+        ["quarantine", "list"],
+        ["quarantine", "replay", "0000"],
+    ):
+        code, output, error = run(*arguments)
+        assert (code, output) == (1, ""), arguments
+        assert "there is no store" in error
+    assert run("check")[0] == 0
+    assert sorted(path.name for path in site.config.parent.iterdir()) == ["denrei.yaml", "registrations"]
+
+
+def test_an_empty_filter_or_id_is_refused(run: Run, site: Site) -> None:
+    """A variable that was not set widens no listing, releases nothing and names nothing."""
+    site.take_in(SAMPLES / "2-no-memo.json", arriving=1)
+    before = run("queue", "list", "--all", "--json")[1]
+    for arguments in (
+        ["queue", "release", "--yes", "--seller", "", "--partner", "cross_mall"],
+        ["queue", "release", "--yes", "--partner", " "],
+        ["queue", "list", "--to", ""],
+        ["queue", "list", "--seller="],
+        ["journal", "--delivery", ""],
+        ["journal", "--notification", ""],
+        ["send", "--to", "", str(SAMPLES / "2-no-memo.json")],
+    ):
+        code, output, error = run(*arguments)
+        assert (code, output) == (2, ""), arguments
+        assert "must not be empty" in error
+    for verb in (["discard", "--yes"], ["release"], ["retry"]):
+        code, output, error = run("queue", *verb, "")
+        assert (code, output) == (1, "")
+        assert error.startswith("denrei: an empty id: is too short")
+    assert run("queue", "show", "")[0] == 1
+    assert run("queue", "list", "--seller", "\udcff")[0] == 2
+    for unreadable in (["queue", "show"], ["queue", "retry"], ["quarantine", "discard", "-y"]):
+        code, _, error = run(*unreadable, "\udcff" * 4)
+        assert (code, error.count("\n")) == (1, 1), unreadable
+        assert "id begins so" in error
+    assert run("queue", "list", "--all", "--json")[1] == before
+
+
+def test_check_looks_at_all_that_can_be_read(run: Run, site: Site) -> None:
+    """A broken template, a broken configuration and a bad store hide no registration's problem."""
+    folder = site.config.parent
+    shipped = PAGE.parent.parent / "partner_templates" / "cross_mall"
+    (folder / "own" / "mall").mkdir(parents=True)
+    (folder / "own" / "mall" / "partner.yaml").write_bytes((shipped / "partner.yaml").read_bytes())
+    rows_of_mine = "---\nnumber: 99001\nname: mine\nnotification: order_info\nunit: pack\nsource: operator\n"
+    mine = folder / "own" / "mall" / "order_info.mail"
+    mine.write_text(
+        f"{rows_of_mine}subject: 注文\nsender: a@example.jp\n---\n<$_PAK_NO_$>\n", encoding="utf-8"
+    )
+    (folder / "registrations" / "third.yaml").write_text(
+        "seller: third\nregistrations:\n"
+        "  - {id: a, template: mall/order_info, recipients: [a@mall.example.jp]}\n"
+        "  - {id: b, number: 99001, recipients: [a@mall.example.jp], subject: '<$_NOPE_$>'}\n"
+        "  - {id: c, template: mall/order_inf, recipients: [a@mall.example.jp]}\n",
+        encoding="utf-8",
+    )
+    good = site.config.read_text(encoding="utf-8") + "templates: own\n"
+
+    def places(config: str) -> set[tuple[str, str]]:
+        site.config.write_text(config, encoding="utf-8")
+        code, output, _ = run("check", "--json")
+        assert code == 1
+        return {(Path(row["file"]).name, row["path"]) for row in rows(output)}
+
+    found = {
+        ("order_info.mail", "body"),
+        ("third.yaml", "registrations[1].subject"),
+        ("third.yaml", "registrations[2].template"),
+    }
+    assert places(good) == found
+    assert places(f"{good}store: {{path: gone/denrei.db}}\n") == found | {("denrei.yaml", "store.path")}
+    assert places(f"{good}store: {{path: /proc/denrei.db}}\n") == found | {("denrei.yaml", "store.path")}
+    assert places(f"{good}hostnam: x\n") == found | {("denrei.yaml", "hostnam")}
+    assert places(f"{good}: {{\n") == {("denrei.yaml", "")}
+    assert "templates and registrations were not checked" in run("check")[1]
+
+
+def test_check_finds_what_no_mail_could_be_written_for(run: Run, site: Site) -> None:
+    """All files are good, but ① stands in a template for ISO-2022-JP: said once, however many choose it."""
+    folder = site.config.parent
+    shipped = PAGE.parent.parent / "partner_templates" / "cross_mall"
+    (folder / "own" / "mall").mkdir(parents=True)
+    (folder / "own" / "mall" / "partner.yaml").write_bytes((shipped / "partner.yaml").read_bytes())
+    front = "---\nnumber: 99001\nname: mine\nnotification: cancel_request\nunit: order\nsource: operator\n"
+    mine = folder / "own" / "mall" / "cancel_request.mail"
+    mine.write_text(f"{front}subject: 取消\nsender: a@example.jp\n---\n① <$_PACK_NO_$>\n", encoding="utf-8")
+    entry = "{id: %s, number: 99001, recipients: [a@mall.example.jp]}"
+    third = f"seller: third\nregistrations:\n  - {entry % 'a'}\n  - {entry % 'b'}\n"
+    (folder / "registrations" / "third.yaml").write_text(third, encoding="utf-8")
+    with site.config.open("a", encoding="utf-8") as file:
+        file.write("templates: own\n")
+    code, output, _ = run("check")
+    (problem, count) = output.rstrip("\n").split("\n")
+    assert code == 1
+    assert re.fullmatch(
+        r"template mall/cancel_request: '①' .*cannot be written in ISO-2022-JP; body row 1", problem
+    )
+    assert count == "1 problem"
+
+
 def test_check_names_every_problem_at_once(run: Run, site: Site) -> None:
     """Two bad registration files: both are told, with file and path, in text and in JSON."""
     assert run("check")[0] == 0
@@ -205,6 +332,11 @@ def test_templates_are_listed_shown_and_rendered(run: Run) -> None:
     assert code == 0
     assert {row["partner"] for row in rows(output)} == {"cross_mall"}
     assert list(rows(output)[0]) == documented_keys("denrei template list")
+    assert rows(output)[0]["type"] == "order_info"
+    assert "kind" not in run("template", "list")[1] + run("template", "show", "18")[1]
+    assert re.search(
+        r"^type +\S+ \(order_info\), one mail a pack *$", run("template", "show", "18")[1], re.MULTILINE
+    )
     by_number, by_key = run("template", "show", "18"), run("template", "show", "cross_mall/order_info")
     assert by_number == by_key
     assert "[注文番号] <$_PACK_NO_$>" in by_number[1] or "[注文番号] {$_PACK_NO_$}" in by_number[1]
@@ -470,6 +602,117 @@ def test_send_says_when_nobody_answers(run: Run) -> None:
     assert error.startswith("denrei: --to: ")
     code, _, error = run("send", "none.json")
     assert (code, error) == (1, "denrei: none.json: cannot be read: No such file or directory\n")
+
+
+def test_bad_words_on_the_command_line_are_one_message(run: Run, tmp_path: Path) -> None:
+    """Names too long, no host name, no address: each is said in one row, without a traceback."""
+    long, sample = "x" * 300, str(SAMPLES / "2-no-memo.json")
+    inside_a_file = tmp_path / "file" / "denrei.yaml"
+    inside_a_file.parent.write_bytes(b"")
+    there = ("--host", "127.0.0.1", "--port", "1", "--to", "a@example.jp")
+    for arguments, message in (
+        (["queue", "list", "-c", long], f"{long}: cannot be read: File name too long"),
+        (["serve", "-c", str(inside_a_file)], "file/denrei.yaml: cannot be read: Not a directory"),
+        (["init", long], "cannot be written: File name too long"),
+        (["send", f"{long}.json", *there], "cannot be read: File name too long"),
+        (["send", sample, "--host", "a..b", "--port", "25"], "a..b: is no host name"),
+        (["send", sample, "--host", "x" * 64, "--port", "25"], "is no host name"),
+        (["template", "render", "18", sample, "--to", "x\nBcc: y"], "--to: must be a mail address"),
+        (["template", "render", "18", sample, "--to", ""], "--to: must be a mail address"),
+        (["template", "render", "18", sample, "--recognition-key", "a\nBcc: y"], "cannot be written"),
+    ):
+        code, output, error = run(*arguments)
+        assert (code, output) == (1, ""), arguments
+        assert error.startswith("denrei: "), arguments
+        assert message in error, arguments
+        assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("name", [b"two\nrows.json", b"\xff\xfe\x80.json", "注文\u202e.json".encode()])
+def test_a_file_may_be_called_anything(site: Site, tmp_path: Path, name: bytes) -> None:
+    """A name that no header could hold is sent under a name that one can, and shown on one row."""
+    path = os.fsencode(tmp_path) + b"/" + name
+    with open(path, "wb") as file:
+        file.write((SAMPLES / "2-no-memo.json").read_bytes())
+    host, port = site.hop.split(":")
+    there = ("--host", host, "--port", port, "--to", "orders@relay.example.jp")
+    told = child("-c", str(site.config), "send", os.fsdecode(path), *there)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.count("\n") == 1
+    (mail,) = site.partner.wait_for(1)
+    parsed = email.message_from_bytes(mail.content, policy=email.policy.default)
+    assert str(parsed["Subject"]).startswith("Qoo10 notification ")
+    assert len(parsed.defects) == 0
+    assert "Bcc" not in parsed
+
+
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+
+
+@pytest.mark.parametrize("closed", [pytest.param(">/dev/full", marks=FULL), ">&-"])
+@pytest.mark.parametrize(
+    "arguments", ["template list", "template list --json", "template render 18 SAMPLE --raw"]
+)
+def test_a_result_that_cannot_be_written_is_said(site: Site, arguments: str, closed: str) -> None:
+    """A full disk or no standard output at all: one message and 1, not silence and not a traceback."""
+    words = arguments.replace("SAMPLE", str(SAMPLES / "2-no-memo.json")).split()
+    told = shell(f'exec "$@" {closed}', "-c", str(site.config), *words)
+    assert told.returncode == 1
+    assert re.fullmatch(r"denrei: standard output cannot be written: [A-Z][A-Za-z ]+\n", told.stderr)
+
+
+def shell(line: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command behind a line of shell, which closes or fills its streams."""
+    command = ["sh", "-c", line, "sh", sys.executable, "-m", "relay.cli", *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
+
+
+@pytest.mark.parametrize("closed", [pytest.param("2>/dev/full", marks=FULL), "2>&-"])
+def test_what_standard_error_does_not_take_changes_no_result(site: Site, closed: str) -> None:
+    """The exit codes are the same as ever when nobody hears the complaints."""
+    told = shell(f'exec "$@" {closed}', "-c", str(site.config), "check")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.endswith("of 2 sellers\n")
+    assert shell(f'exec "$@" {closed}', "-c", str(site.config), "queue", "list").returncode == 1
+    assert shell(f'exec "$@" {closed}', "-c", str(site.config), "queue", "lst").returncode == 2
+
+
+def test_a_relay_whose_log_nobody_reads_any_more_goes_on(site: Site, tmp_path: Path) -> None:
+    """`serve 2>&1 | head -1`: mails are still taken and delivered, and it stops in good order."""
+    arguments = [sys.executable, "-m", "relay.cli", "-c", str(site.config), "serve", "--log-level", "debug"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, encoding="utf-8") as relay:
+        try:
+            assert relay.stderr is not None
+            told = re.search(r"listening=(?:\x1b\[\d+m)*127\.0\.0\.1:(\d+)", relay.stderr.readline())
+            assert told is not None
+            relay.stderr.close()
+            for number in range(2):
+                document = changed(tmp_path, f"{number}.json", lambda tree: tree.update(event_id=None))
+                assert send(document, ("127.0.0.1", int(told[1]))).startswith("2.0.0 ")
+            site.partner.wait_for(1)
+        finally:
+            relay.terminate()
+            relay.wait(60)
+    assert relay.returncode == 0
+
+
+def test_a_sink_whose_output_nobody_reads_any_more_ends(tmp_path: Path) -> None:
+    """`sink | head -1` would go on for ever, showing nothing: it keeps the mail in hand and ends with 1."""
+    arguments = ["sink", "--listen", "127.0.0.1:0", "--store", str(tmp_path / "kept"), "--json"]
+    command = [sys.executable, "-m", "relay.cli", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as sink:
+        try:
+            assert sink.stdout is not None
+            assert sink.stderr is not None
+            sink.stdout.close()
+            told = re.search(r"listening on 127\.0\.0\.1:(\d+)", sink.stderr.readline())
+            assert told is not None
+            assert send(SAMPLES / "2-no-memo.json", ("127.0.0.1", int(told[1]))).startswith("2.0.0 kept")
+            assert sink.wait(60) == 1
+            assert sink.stderr.read() == ""
+        finally:
+            sink.kill()
+    assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
 def test_the_sink_keeps_prints_and_fails_on_request(tmp_path: Path) -> None:

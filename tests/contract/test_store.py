@@ -622,12 +622,30 @@ def test_a_replay_of_what_is_known_already_sends_nothing_twice(place: Path) -> N
         item = kept(clock)
         await store.accept(first)
         await store.quarantine(item, kept_entry(item))
-        answer = await store.replay(item.id, accepted(clock, event_id="e"), now=clock.now(), by="店長")
-        assert answer == Duplicate(of=first.id, same_content=False)
+        again = replace(accepted(clock, event_id="f"), content_key=first.content_key)
+        answer = await store.replay(item.id, again, now=clock.now(), by="店長")
+        assert answer == Duplicate(of=first.id, same_content=True)
         found = await store.quarantined_mail(item.id)
         assert found is not None
         assert (found.state, found.notification_id) == (QuarantineState.REPLAYED, first.id)
         assert (await store.counts()).deliveries[DeliveryState.QUEUED] == 1
+
+    with_store(place, story)
+
+
+def test_a_replay_of_which_only_the_event_id_is_known_stays_kept(place: Path) -> None:
+    """What it says stands nowhere else, so it is not marked as done."""
+
+    async def story(store: Store, clock: ManualClock) -> None:
+        first = accepted(clock, event_id="e")
+        item = kept(clock)
+        await store.accept(first)
+        await store.quarantine(item, kept_entry(item))
+        answer = await store.replay(item.id, accepted(clock, event_id="e"), now=clock.now(), by="店長")
+        assert answer == Duplicate(of=first.id, same_content=False)
+        found = await store.quarantined_mail(item.id)
+        assert found is not None
+        assert (found.state, found.notification_id) == (QuarantineState.KEPT, "")
 
     with_store(place, story)
 

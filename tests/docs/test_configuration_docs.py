@@ -10,13 +10,15 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from grammar import load_catalogue
 from relay.config import Config, DeliveryConfig, load
 from relay.document import parse_yaml
 from relay.quantity import HostPort
-from relay.registry import MAX_RECIPIENTS, SellerFile
+from relay.registry import MAX_RECIPIENTS, SellerFile, load_templates
 from relay.registry.partner import _HazardEntry, _PartnerFile
-from relay.registry.registration import RegistrationEntry
+from relay.registry.registration import MAX_REGISTRATIONS, RegistrationEntry
 from relay.registry.template import _FrontMatter
+from relay.source import MAX_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
@@ -138,9 +140,6 @@ def test_a_partner_s_files_are_documented_key_by_key(model):
 
 def test_the_page_s_example_of_a_partner_works(tmp_path):
     """The two files that docs/partners.md shows are good as they stand."""
-    from grammar import load_catalogue
-    from relay.registry import load_templates
-
     group = tmp_path / "my_shop"
     group.mkdir()
     blocks = dict(
@@ -151,6 +150,33 @@ def test_the_page_s_example_of_a_partner_works(tmp_path):
         (group / name).write_text(content, "utf-8")
     templates = load_templates(ROOT / "partner_templates", load_catalogue(), own=tmp_path)
     assert templates.by_key["my_shop/order_info"].partner.name_en == "My Shop"
+
+
+def test_the_table_of_shipped_templates_is_what_is_shipped():
+    """Number, key, type and charset as in the files; attested rows are claimed for those that have them."""
+    japanese = {"order_info": "注文情報", "delivery_request": "配送要請"}
+    templates = list(load_templates(ROOT / "partner_templates", load_catalogue()))
+    rows = re.findall(r"(?m)^\| (\d+) \| `(.+?)` \| (.+?) \| (.+?) \| (.+?) \|$", PARTNERS)
+    assert [row[:4] for row in rows] == [
+        (str(each.number), each.key, japanese[each.notification], each.partner.charset) for each in templates
+    ]
+    assert ["the marketplace's, the rest ours" in row[4] for row in rows] == [
+        each.attested_rows == 12 for each in templates
+    ]
+
+
+def test_the_names_of_shipped_templates_are_told_whose_they_are():
+    """What the page says of a name is said of the name in the file; only ours goes without a word."""
+    names = [each.name for each in load_templates(ROOT / "partner_templates", load_catalogue())]
+    assert [name for name in names if f"`{name}`" not in PARTNERS] == ["[Email] Basic Order"]
+
+
+def test_the_limits_of_a_seller_s_file_are_documented():
+    """The numbers on the page are the numbers in force."""
+    assert (
+        f"at most {MAX_FILE // 1024**2} MiB, and it\nholds at most {MAX_REGISTRATIONS:,} registr"
+        in CONFIGURATION
+    )
 
 
 def test_a_delivery_section_alone_has_the_documented_defaults():

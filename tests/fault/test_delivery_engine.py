@@ -7,7 +7,6 @@ from datetime import timedelta
 import structlog
 
 from relay.delivery import Routes
-from relay.errors import MachineFailure
 from relay.journal import Event
 from relay.store.query import JournalFilter
 from relay.store.store import Store
@@ -252,57 +251,6 @@ def test_a_worker_that_died_without_a_word_is_recovered_at_its_next_start(tmp_pa
             return await relay.settled(1)
 
     assert asyncio.run(play()) == [(TO, "delivered", 1)]
-
-
-class FailingStore:
-    """A real store whose `settle` fails so many times first, as on a full disk."""
-
-    def __init__(self, store, failures):
-        self._store = store
-        self.failures = failures
-
-    def __getattr__(self, name):
-        return getattr(self._store, name)
-
-    async def settle(self, settlement):
-        if self.failures:
-            self.failures -= 1
-            raise MachineFailure("disk full; nothing was written")
-        return await self._store.settle(settlement)
-
-
-def test_a_delivered_mail_is_not_forgotten_when_the_store_fails(tmp_path):
-    """The outcome is written when the disk has room again, and the mail is not sent twice."""
-
-    async def play():
-        async with (
-            partner() as server,
-            bench(tmp_path, to_partner(server), started=False) as relay,
-        ):
-            failing = FailingStore(relay.store, 5)
-            relay.engine._store = failing
-            await relay.offer(TO)
-            await _advance_until(relay, lambda: not relay.engine.in_memory, timedelta(seconds=5))
-            return await relay.states(), len(server.taken), failing.failures
-
-    assert asyncio.run(play()) == ([(TO, "delivered", 1)], 1, 0)
-
-
-def test_an_outcome_that_could_not_be_written_is_written_when_the_worker_stops(tmp_path):
-    """Stopping tries once more to write what has ended, before it hands the rest back."""
-
-    async def play():
-        async with (
-            partner() as server,
-            bench(tmp_path, to_partner(server), started=False) as relay,
-        ):
-            failing = relay.engine._store = FailingStore(relay.store, 1)
-            await relay.offer(TO)
-            await until(lambda: failing.failures == 0 and relay.clock.sleepers)
-            await relay.engine.stop(0)
-            return await relay.states(), len(server.taken)
-
-    assert asyncio.run(play()) == ([(TO, "delivered", 1)], 1)
 
 
 def test_leases_of_what_waits_are_extended(tmp_path):

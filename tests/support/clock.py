@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-import random  # noqa: TID251  (seeded: the test's own chance, the same in every run)
+import random
 from datetime import UTC, datetime, timedelta
 
 from relay.clock import id_at

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from relay.config import DeliveryConfig
 from relay.delivery import Engine, Routes
+from relay.errors import MachineFailure
 from relay.store.query import DeliveryFilter
 from relay.store.store import Store
 from relay.store.values import Accepted, DeliveryState, Due
@@ -28,11 +30,56 @@ def settings(routes: Mapping[str, tuple[str, int]], **more: Any) -> DeliveryConf
     return base.model_copy(update={"timeouts": base.timeouts.model_copy(update=phases)})
 
 
+def dues(one: Accepted) -> list[Due]:
+    """What intake offers of a notification that it has stored."""
+    return [
+        Due(
+            delivery=delivery,
+            message_id=mail.message_id,
+            content=mail.content,
+            notification_id=one.id,
+            seller_id=one.seller_id,
+        )
+        for delivery, mail in zip(one.deliveries, one.mails, strict=True)
+    ]
+
+
+class FaultyStore:
+    """A real store between which and the engine a test can put faults, verb by verb."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.full = False  # whether every write fails, as on a full disk
+        self.failures: dict[str, list[BaseException]] = {}  # raised by the next calls, one each
+        self.before: dict[str, asyncio.Event] = {}  # calls wait for it before they are made
+        self.after: dict[str, asyncio.Event] = {}  # … or when they were made, and cannot answer
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, verb: str) -> Any:
+        made = getattr(self._store, verb)
+
+        async def call(*wish: Any, **wishes: Any) -> Any:
+            self.calls[verb] += 1
+            if verb in self.before:
+                await self.before[verb].wait()
+            if self.full and verb != "next_due":
+                raise MachineFailure("the disk is full; nothing of this was stored")
+            if self.failures.get(verb):
+                raise self.failures[verb].pop(0)
+            answer = await made(*wish, **wishes)
+            if verb in self.after:
+                await self.after[verb].wait()
+            return answer
+
+        return call
+
+
 class Bench:
     """The engine with what a test needs to look at and to turn."""
 
-    def __init__(self, store: Store, clock: ManualClock, engine: Engine) -> None:
+    def __init__(self, store: Store, faulty: FaultyStore, clock: ManualClock, engine: Engine) -> None:
         self.store = store
+        self.faulty = faulty  # the store as the engine sees it
         self.clock = clock
         self.engine = engine
 
@@ -47,19 +94,16 @@ class Bench:
         one = accepted(self.clock, recipients=recipients, content=content, **leased)  # type: ignore[arg-type]
         await self.store.accept(one)
         if lease:
-            self.engine.offer(
-                [
-                    Due(
-                        delivery=delivery,
-                        message_id=mail.message_id,
-                        content=mail.content,
-                        notification_id=one.id,
-                        seller_id=one.seller_id,
-                    )
-                    for delivery, mail in zip(one.deliveries, one.mails, strict=True)
-                ]
-            )
+            self.engine.offer(dues(one))
         return one
+
+    async def advance_until(self, reached: Callable[[], object], step: timedelta) -> None:
+        """Let time pass, a step each time that somebody waits for it, until it is as wished."""
+        async with asyncio.timeout(10):
+            while not reached():
+                if self.clock.sleepers:
+                    self.clock.advance(step)
+                await asyncio.sleep(0.005)
 
     async def states(self) -> list[tuple[str, str, int]]:
         """Recipient, state and attempts of every delivery, in order of recipients."""
@@ -97,11 +141,13 @@ async def bench(
     clock = clock or ManualClock()
     store = Store.open(folder / "denrei.db", clock=clock)
     ways = routes or Routes(chosen, hostname=HOSTNAME, clock=clock)
-    engine = Engine(store=store, routes=ways, clock=clock, settings=chosen, hostname=HOSTNAME, worker=worker)
+    faulty = FaultyStore(store)
+    engine = Engine(store=faulty, routes=ways, clock=clock, settings=chosen, hostname=HOSTNAME, worker=worker)
     try:
         if started:
             await engine.start()
-        yield Bench(store, clock, engine)
+        yield Bench(store, faulty, clock, engine)
     finally:
+        faulty.full = False
         await engine.stop(0.2)
         await store.close()

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +96,12 @@ class PartnerServer:
             came = self._came.wait_for(lambda: len(self.mails) >= count, seconds)
             assert came, f"{len(self.mails)} of {count} mails came within {seconds} s"
             return list(self.mails)
+
+    def wait_until(self, enough: Callable[[list[ReceivedMail]], bool], seconds: float = 60.0) -> None:
+        """Return once what came is enough; fails when it is not in time."""
+        with self._came:
+            came = self._came.wait_for(lambda: enough(self.mails), seconds)
+            assert came, f"{len(self.mails)} mails came within {seconds} s, and they are not enough"
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """The operator's verbs where two people, many ids or a bad document meet."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -123,6 +125,114 @@ def test_two_people_who_replay_at_once_make_one_notification(tmp_path: Path) -> 
         assert kept.item.state is QuarantineState.REPLAYED
 
     with_office(tmp_path, story)
+
+
+def changed(name: str, **more: object) -> Mended:
+    """The second sample with other values at its top."""
+    document = json.loads((SAMPLES / "2-no-memo.json").read_bytes()) | more
+    return Mended(name=name, content=json.dumps(document).encode())
+
+
+def test_a_replay_that_would_send_nothing_keeps_the_mail(tmp_path: Path) -> None:
+    """Nobody is registered for what the document says: its mail stays kept and nothing is accepted."""
+
+    async def story(office: Office, operations: Operations) -> None:
+        await office.store.quarantine(KEPT, ENTRY)
+        for more, name in (
+            ({"seller_id": "new-shop"}, "order_info of seller new-shop"),
+            ({"type": "delivery_request"}, "delivery_request of seller example-shop"),
+        ):
+            mended = changed("mended.json", event_id=None, **more)
+            (outcome,) = await operations.replay([KEPT.id], mended=mended, by="花子")
+            assert not outcome.applied
+            assert outcome.text.startswith(f"not applied, stays kept: nobody is registered for {name} (")
+        (kept,) = await operations.quarantined(QuarantineFilter())
+        assert kept.item.state is QuarantineState.KEPT
+        assert (await office.store.counts()).notifications == 0
+
+    with_office(tmp_path, story)
+
+
+def test_a_replay_under_a_known_event_id_is_told_apart_by_its_content(tmp_path: Path) -> None:
+    """The same again: replayed, and nothing new is sent. Other content under the same event: stays kept."""
+    other, same = replace(KEPT, id="000000000000000a"), replace(KEPT, id="000000000000000b")
+
+    async def story(office: Office, operations: Operations) -> None:
+        for item in (KEPT, other, same):
+            await office.store.quarantine(item, replace(ENTRY, quarantine_id=item.id))
+        first = changed("first.json", event_id="evt-7")
+        (outcome,) = await operations.replay([KEPT.id], mended=first, by="花子")
+        notification_id = outcome.text.split()[2].rstrip(":")
+        tree = json.loads(first.content)
+        tree["pack"]["pack_no"] = "598765432"
+        mended = Mended(name="other.json", content=json.dumps(tree).encode())
+        outcomes = await operations.replay([other.id], mended=mended, by="花子")
+        outcomes += await operations.replay([same.id], mended=first, by="花子")
+        reason = (
+            f"event evt-7 came before with other content (as {notification_id}); give it another event_id"
+        )
+        assert [(each.applied, each.text) for each in outcomes] == [
+            (
+                False,
+                f"not applied, stays kept: {reason}",
+            ),
+            (True, f"replayed: known already as {notification_id}, so nothing new is sent"),
+        ]
+        states = {each.item.id: each.item.state for each in await operations.quarantined(QuarantineFilter())}
+        assert states == {
+            KEPT.id: QuarantineState.REPLAYED,
+            other.id: QuarantineState.KEPT,
+            same.id: QuarantineState.REPLAYED,
+        }
+        assert len(await operations.deliveries(DeliveryFilter())) == 1
+
+    with_office(tmp_path, story)
+
+
+def test_too_little_of_an_id_changes_nothing(tmp_path: Path) -> None:
+    """An empty id is refused everywhere; a verb wants four characters, though fewer name the only thing."""
+
+    async def story(office: Office, operations: Operations) -> None:
+        await office.store.quarantine(KEPT, ENTRY)
+        await office.store.accept(held(1))
+        for look in (operations.delivery, operations.quarantine_item, office.store.notification):
+            with pytest.raises(BadInput, match="an empty id names no"):
+                await look("")
+            assert await look("000")
+        for prefix in ("", "0", "000"):
+            for named in (operations.named, operations.quarantine_named):
+                with pytest.raises(BadInput, match="must have at least 4 characters"):
+                    await named([prefix])
+            with pytest.raises(BadInput, match="must have at least 4 characters"):
+                await operations.replay([prefix], by="花子")
+        assert len(await operations.named(["0000"])) == len(await operations.quarantine_named(["0000"])) == 1
+
+    with_office(tmp_path, story)
+
+
+def test_what_no_mail_can_be_written_for_is_found_before_one_comes(tmp_path: Path) -> None:
+    """① in a subject, a sender or a key for CROSS MALL, whose mail is ISO-2022-JP, also where use is N."""
+    shop = """\
+seller: marked-shop
+registrations:
+  - {id: good, template: stock_gear/order_info, recipients: [a@gear.example.jp], subject: "①番"}
+  - {id: subject, template: cross_mall/order_info, recipients: [a@mall.example.jp], subject: "①番"}
+  - {id: sender, number: 18, recipients: [a@mall.example.jp], sender: "①商店 <shop@relay.example.jp>", use: N}
+  - {id: key, number: 18, recipients: [a@mall.example.jp], recognition_key: "①"}
+"""
+    config = write_config(tmp_path / "site", routes={}, registrations=REGISTRATIONS | {"marked.yaml": shop})
+    file = str(config.parent / "registrations" / "marked.yaml")
+    problems = Office.open(config, create_store=False).operations.unwritable()
+    assert [(problem.file, problem.path) for problem in problems] == [
+        (file, f"registration {name}") for name in ("subject", "sender", "key")
+    ]
+    assert [problem.message.rpartition("; ")[2] for problem in problems] == [
+        "subject",
+        "sender",
+        "recognition_key",
+    ]
+    assert all("①" in problem.message for problem in problems)
+    assert not (config.parent / "denrei.db").exists()
 
 
 def test_a_mended_document_is_told_every_problem_with_its_line(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from tests.support.clock import START
 SETTINGS = DeliveryConfig()
 
 
-def story(chance, *, steps=SETTINGS.retry, lifetime=SETTINGS.lifetime):
-    """Minutes between attempts until the delivery expires, each attempt failing at once."""
-    now, waits, attempts = START, [], 0
+def story(chance, *, steps=SETTINGS.retry, lifetime=SETTINGS.lifetime, held=timedelta()):
+    """Minutes between attempts until the delivery expires, each attempt failing at once; then its age."""
+    now, waits, attempts = START + held, [], 0
     while True:
         attempts += 1
         due_at = next_attempt_at(
@@ -49,12 +49,22 @@ def test_a_schedule_of_one_step_repeats_it():
     )
 
 
-def test_a_delivery_that_was_held_past_its_lifetime_has_no_second_attempt():
-    """The lifetime counts from acceptance, so a failure after it is final."""
-    late = START + timedelta(days=5)
-    assert (
-        next_attempt_at(
-            1, now=late, accepted_at=START, steps=SETTINGS.retry, lifetime=SETTINGS.lifetime, chance=0.5
-        )
-        is None
-    )
+@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize("minutes", [0.5, 1, 6, 51, 60, 240, 500, 5 * 24 * 60])
+def test_a_delivery_that_was_never_held_ends_with_its_lifetime(minutes, chance):
+    """However short the lifetime and however long the waits: the last attempt falls on its end."""
+    lifetime = timedelta(minutes=minutes)
+    assert story(chance, lifetime=lifetime)[1] == lifetime
+
+
+def test_a_delivery_that_was_held_past_its_lifetime_still_has_the_whole_schedule():
+    """Released on the sixth day, it is tried eight times; the lifetime alone would leave it one attempt."""
+    waits, age = story(0.5, held=timedelta(days=6))
+    assert waits == [1, 5, 15, 30, 60, 120, 240]
+    assert age == timedelta(days=6, hours=7, minutes=51)
+
+
+def test_a_hold_promises_no_more_waits_than_fit_in_the_lifetime():
+    """With a lifetime of an hour, a mail that was held for two is tried for 51 minutes, not for eight."""
+    waits, _ = story(0.5, lifetime=timedelta(hours=1), held=timedelta(hours=2))
+    assert waits == [1, 5, 15, 30]

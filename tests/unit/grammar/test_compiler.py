@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from grammar import TemplateError, compile_template, load_catalogue, parse, parse_line
-from grammar.limits import MAX_OUTPUT, MAX_REPETITIONS, MAX_SEGMENT_FIELDS, MAX_SOURCE
+from grammar.limits import MAX_FAULTS, MAX_OUTPUT, MAX_REPETITIONS, MAX_SEGMENT_FIELDS, MAX_SOURCE
 from tests.support.records import sample_document
 
 
@@ -214,3 +214,41 @@ def test_a_mail_of_just_the_limit_is_made():
     source = "##LOOP##<$_DEL_MEMO_$>\n"
     memos = ["長" * 1_023] * 1_024
     assert len(rendered(source, memos=memos)) == MAX_OUTPUT
+
+
+def test_a_deleted_last_row_without_a_newline_leaves_the_one_before_it_whole():
+    """Only a row that is printed can leave the mail without a newline at its end."""
+    source = "甲\n##DELETE_BLANK_ROW##<$_DEL_OPTION_$>"
+    assert [rendered(source, delivery_option=option) for option in ("宅配便", "")] == ["甲\n宅配便", "甲\n"]
+    assert [rendered("甲\n##LOOP##<$_DEL_MEMO_$>", memos=memos) for memos in (["乙"], [])] == [
+        "甲\n乙",
+        "甲\n",
+    ]
+
+
+def test_every_fault_of_a_template_is_told_at_once():
+    """Each with its own place, from the top; a row with an unknown field is looked at no further."""
+    source = (
+        "<$_PAK_NO_$> <$_ITM_NM_$>\n##LOOP##<$_PACK_NO_$>\n<$_ITEM_NM_$> <$_ORDER_NO_$>\n"
+        "##LOOP##<$_PAK_NO_$>\n##LOOP_BEGIN##\n##LOOP##<$_ORDER_NO_$>\n##LOOP_END##\n"
+    )
+    with pytest.raises(TemplateError) as raised:
+        compile_template(parse(source), catalogue=load_catalogue(), unit="pack")
+    first = raised.value
+    assert [(each.kind, each.line, each.column) for each in (first, *first.others)] == [
+        ("unknown-field", 1, 1),
+        ("unknown-field", 1, 14),
+        ("nothing-to-repeat", 2, 1),
+        ("order-outside-loop", 3, 1),
+        ("order-outside-loop", 3, 15),
+        ("unknown-field", 4, 9),
+        ("nested-block", 6, 1),
+    ]
+    assert first.excerpt == "  <$_PAK_NO_$> <$_ITM_NM_$>\n  ^^^^^^^^^^^^"
+
+
+def test_the_faults_that_are_told_are_bounded():
+    """A template of nothing but mistakes gives a message that can be read, and soon."""
+    with pytest.raises(TemplateError) as raised:
+        compile_template(parse("<$_X_$>\n" * 8_000), catalogue=load_catalogue(), unit="pack")
+    assert len(raised.value.others) == MAX_FAULTS - 1

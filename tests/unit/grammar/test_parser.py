@@ -178,3 +178,15 @@ def test_no_state_of_the_parser_has_two_terminals_for_one_text():
                 terminal.name for terminal in lexer.terminals if patterns[terminal.name].match(sample)
             ]
             assert len(matching) <= 1, (sample, matching)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["<$_" + "A" * 60_000, "<$_" + "A" * 60_000 + "_$]", "<$_" + "a" * 60_000 + "_$>", "$_" + "A" * 60_000],
+    ids=["not closed", "another bracket", "small letters", "no brackets"],
+)
+def test_a_message_repeats_little_of_a_long_name(source):
+    """The mend is shown with the beginning of the name: an error is read by people."""
+    with pytest.raises(TemplateError) as error:
+        parse(source)
+    assert len(str(error.value)) < 500

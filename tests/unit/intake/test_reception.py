@@ -96,6 +96,26 @@ def test_the_same_notification_again_is_known_and_sent_to_nobody(tmp_path):
     asyncio.run(story())
 
 
+def test_a_known_event_id_with_other_content_is_kept_for_a_person(tmp_path):
+    """One of the two is wrong: nobody gets a mail of it, and what it says is not lost."""
+
+    async def story():
+        async with desk(tmp_path) as at:
+            first = await at.take(json_mail(order_info(event_id="e-1")))
+            content = json_mail(order_info(event_id="e-1", pack__pack_no="987654321"))
+            again = await at.take(content)
+            kept = await at.store.quarantined_mail(again.text.rpartition(" ")[2])
+            assert again.line().decode() == f"250 2.0.0 kept in quarantine as {kept.id}\r\n"
+            assert kept.content == content
+            assert kept.reason == (
+                f"event_id: e-1 came before, with other content (as {first.text.rpartition(' ')[2]}); "
+                "if this is another event, give it another event_id and replay it"
+            )
+            assert len(at.dispatch.offered) == 1
+
+    asyncio.run(story())
+
+
 def test_without_room_the_store_keeps_it(tmp_path):
     """A full engine is offered nothing, and nothing is refused for it."""
 

@@ -8,6 +8,8 @@ from grammar import load_catalogue
 from relay.errors import BadInput
 from relay.notification import Notification, NotificationType
 from relay.registry import Hazard, Partner, load_templates
+from relay.registry.group import _entries
+from relay.registry.piece import MAX_CONTROLS
 
 SHIPPED = Path(__file__).resolve().parents[3] / "partner_templates"
 CATALOGUE = load_catalogue()
@@ -146,3 +148,88 @@ def test_an_operator_s_subject_may_not_carry_a_second_header(tmp_path):
             f"{tmp_path}/my_shop/order_info.mail:6: subject: holds a character that is not allowed there"
         )
         assert str(refused.value) == expected
+
+
+def _refusal(folder, files):
+    with pytest.raises(BadInput) as refused:
+        _own(folder, {"my_shop/partner.yaml": PARTNER} | files)
+    return str(refused.value).replace(f"{folder}/", "")
+
+
+def test_a_control_character_in_a_body_is_refused_with_its_place(tmp_path):
+    """No mail could carry it, so every mail of the template would fail; tabs and line ends are text."""
+    body = "注文\t番号:\n\x1b[2J送料\r合計\x00\n---\nBEL\x07\x0c\x7f\x85\n"
+    head, fence, _ = MAIL.partition("operator\n---\n")
+    text = f"{head}{fence}{body}".replace("\n", "\r\n")
+    said = _refusal(tmp_path, {"my_shop/order_info.mail": text}).replace(" (take it out)", "").split("\n")
+    assert [row.partition(": body: holds the control character ")[2] for row in said[::3]] == [
+        f"U+{code}, which no mail can carry (column {column})"
+        for code, column in zip(
+            ("001B", "000D", "0000", "0007", "000C", "007F", "0085"), (1, 7, 10, 4, 5, 6, 7), strict=True
+        )
+    ]
+    assert [row.partition(": ")[0] for row in said[::3]] == [
+        f"my_shop/order_info.mail:{line}" for line in (11, 11, 11, 13, 13, 13, 13)
+    ]
+    assert said[3:6][1:] == ["  \ufffd[2J送料\ufffd合計\ufffd", "          ^"]
+
+
+def test_a_file_of_control_characters_is_told_in_short(tmp_path):
+    """A few show what it is."""
+    said = _refusal(tmp_path, {"my_shop/order_info.mail": MAIL + "\0" * 5_000})
+    assert said.count("U+0000") == MAX_CONTROLS
+
+
+@pytest.mark.parametrize(
+    ("sender", "good"),
+    [
+        ("shop@example.jp", True),
+        (" <shop@example.jp> ", True),
+        ("<$_SELLER_ID_$> 例題 <shop@example.jp>", True),
+        ("<$_BUYER_NM_$><a@example.com> <shop@example.jp>", True),
+        ("例題商店", False),
+        ("例題 <shop>", False),
+        ("例題 <shop@example.jp", False),
+        ("例題 shop@example.jp", False),
+        ("例題 <shop@example.jp> 様", False),
+        ("<例題@example.jp>", False),
+        ("<$_BUYER_EMAIL_$>", False),
+        ("[$_BUYER_EMAIL_$]", False),
+        ("例題 <<$_BUYER_EMAIL_$>>", False),
+        ("例題 <{$_SELLER_ID_$}@example.jp>", False),
+        ("{$_SELLER_ID_$}@example.jp", False),
+        ("<shop@example.jp> <$_BUYER_NM_$>", False),
+    ],
+)
+def test_a_sender_ends_in_an_address_of_its_own(tmp_path, sender, good):
+    """No value may choose who a mail is from; a sender without an address would fail in every mail."""
+    mail = MAIL.replace("例題商店 <shop@example.jp>", sender)
+    files = {"my_shop/order_info.mail": mail}
+    if good:
+        assert len(_own(tmp_path, {"my_shop/partner.yaml": PARTNER} | files)) == 5
+        return
+    assert _refusal(tmp_path, files) == (
+        "my_shop/order_info.mail:7: sender: does not end in an address of its own "
+        "(write Name <orders@example.jp>; fields may stand in the name only)"
+    )
+
+
+def test_a_template_beside_the_groups_is_told(tmp_path):
+    """It would be passed over in silence; so would a whole group that was named in place of its folder."""
+    files = {
+        "order_info.mail": MAIL,
+        "partner.yaml": PARTNER,
+        "README.md": "",
+        "my_shop/order_info.mail": MAIL,
+    }
+    hint = "(each group has a folder of its own, with its partner.yaml and its .mail files)"
+    assert _refusal(tmp_path, files) == (
+        f"order_info.mail: stands in no group {hint}\npartner.yaml: stands in no group {hint}"
+    )
+
+
+def test_a_group_that_cannot_be_listed_is_told(tmp_path):
+    """A folder that goes while it is read, or that may not be listed, is a problem and no crash."""
+    problems = []
+    assert _entries(tmp_path / "gone", problems) == ([], [])
+    assert [str(each) for each in problems] == [f"{tmp_path}/gone: cannot be read: No such file or directory"]

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from grammar import load_catalogue
-from relay.document import MAX_PROBLEMS
+from relay.document import MAX_PROBLEMS, parse_yaml, validated
 from relay.errors import BadInput
 from relay.notification import Notification, NotificationType
-from relay.registry import load_registry, load_templates
+from relay.registry import SellerFile, load_registry, load_templates
+from relay.registry.piece import Compiler
+from relay.registry.registration import MAX_REGISTRATIONS, _Reading
+from relay.source import MAX_FILE
 
 ROOT = Path(__file__).resolve().parents[3]
 CATALOGUE = load_catalogue()
@@ -186,3 +189,38 @@ def test_the_sample_s_registrations_are_good():
         ("example-shop", "cross_mall/order_info", True),
         ("example-shop", "stock_gear/order_info", False),
     ]
+
+
+def test_many_problems_of_a_file_cost_one_look_for_their_lines():
+    """Each has its own line, and the file is read again once, not once a problem."""
+
+    class CountedBytes(bytes):
+        """Counts how often it is turned into text."""
+
+        decoded = 0
+
+        def decode(self, *arguments):
+            """As bytes do."""
+            self.decoded += 1
+            return super().decode(*arguments)
+
+    entry = "  - id: r{0}\n    template: cross_mall/{0}\n    recipients: [a@example.jp]\n"
+    content = "seller: a\nregistrations:\n" + "".join(map(entry.format, range(300)))
+    file = validated(SellerFile, parse_yaml(content.encode()))
+    source = CountedBytes(content.encode())
+    reading = _Reading("a.yaml", source, TEMPLATES, Compiler(CATALOGUE))
+    for index, each in enumerate(file.registrations):
+        assert reading.registration("a", index, each) is None
+    assert [problem.line for problem in reading.problems] == list(range(4, 904, 3))
+    assert source.decoded == 1
+
+
+def test_a_seller_s_file_has_room_for_all_that_it_may_hold(tmp_path):
+    """A thousand full registrations are read; a larger file is refused before it is parsed."""
+    registration = FULL.partition("registrations:\n")[2].partition("  - id: stockgear")[0]
+    rows = [registration.replace("crossmall-orders", f"r{number}") for number in range(MAX_REGISTRATIONS)]
+    content = "seller: a\nregistrations:\n" + "".join(rows)
+    assert len(_registry(tmp_path, {"a.yaml": content}).of_seller("a")) == MAX_REGISTRATIONS
+    with pytest.raises(BadInput) as refused:
+        _registry(tmp_path, {"a.yaml": content + "#" * MAX_FILE})
+    assert str(refused.value) == f"{tmp_path}/a.yaml: is larger than 1048576 octets"
