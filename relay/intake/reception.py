@@ -9,7 +9,9 @@ Diagnostics: to the client a short public reason; the private one goes to the jo
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import structlog
@@ -22,11 +24,12 @@ from relay.intake.decoding import decode
 from relay.intake.door import Answer, Reply, Session
 from relay.intake.policy import Policy
 from relay.journal import Entry, Event
-from relay.notification import NotificationType
+from relay.notification import Notification, NotificationType
 from relay.registry import Registration
 from relay.store.values import Accepted, Due, Duplicate, Quarantined
 
 BIG = 256 * 1024  # octets; what a mail above causes takes over 20 ms to work out: beside the event loop
+MAX_TOGETHER = 32  # mails worked on in one go: some 15 ms, in which nobody else has the event loop
 MAX_REASONS = 20  # problems written into a quarantine's reason; all of them can be had again from the mail
 
 _NOT_STORED = Reply(code=451, text="4.3.0 not stored, try again later")
@@ -60,6 +63,23 @@ class Registry(Protocol):
         """All registrations of a seller for a notification type."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrived:
+    """A mail that waits to be worked on, and who waits for what it causes."""
+
+    received: Received
+    accepted: asyncio.Future[Accepted]
+
+    @contextmanager
+    def hears_errors(self) -> Iterator[None]:
+        """Pass what goes wrong with this mail to who waits for it, and to nobody else."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  (BadInput or a bug of ours: the waiter tells them apart)
+            if not self.accepted.done():
+                self.accepted.set_exception(error)
+
+
 class Reception:
     """Decides on everything that comes in by SMTP."""
 
@@ -82,6 +102,7 @@ class Reception:
         self._clock = clock
         self._on_unreadable = on_unreadable
         self._beside = asyncio.Lock()
+        self._arrived: list[_Arrived] = []
 
     async def connect(self, peer: str) -> Answer:
         """Refuse strangers before they say a word."""
@@ -107,7 +128,7 @@ class Reception:
         try:
             try:
                 if len(content) < BIG:
-                    accepted = self._accepted(received, self._dispatch.lease)
+                    accepted = await self._accepted_together(received)
                 else:
                     accepted = await self._accepted_beside(received)
             except BadInput as problem:
@@ -117,8 +138,37 @@ class Reception:
             _log.error("store_failed", peer=session.peer, reason=str(failure))
             return _NOT_STORED
 
-    def _accepted(self, received: Received, lease: Callable[[int], Lease | None]) -> Accepted:
-        notification = decode(received.content)
+    async def _accepted_together(self, received: Received) -> Accepted:
+        """Do it with the other mails that came in this turn of the event loop."""
+        loop = asyncio.get_running_loop()
+        mail = _Arrived(received=received, accepted=loop.create_future())
+        self._arrived.append(mail)
+        if len(self._arrived) == 1:
+            loop.call_soon(self._work_off)
+        return await mail.accepted
+
+    def _work_off(self) -> None:
+        """Read all that came, then compose all that was read.
+
+        One mail after the other was slower by a fifth: each goes through so much code that the processor's
+        caches had lost the beginning when the next one came.
+        """
+        together, self._arrived = self._arrived[:MAX_TOGETHER], self._arrived[MAX_TOGETHER:]
+        if self._arrived:
+            asyncio.get_running_loop().call_soon(self._work_off)
+        read: list[tuple[_Arrived, Notification]] = []
+        for mail in together:
+            with mail.hears_errors():
+                read.append((mail, decode(mail.received.content)))
+        for mail, notification in read:
+            with mail.hears_errors():
+                accepted = self._accepted(notification, mail.received, self._dispatch.lease)
+                if not mail.accepted.done():  # the client has gone: it sends again
+                    mail.accepted.set_result(accepted)
+
+    def _accepted(
+        self, notification: Notification, received: Received, lease: Callable[[int], Lease | None]
+    ) -> Accepted:
         return acceptance(
             notification,
             self._registry.registrations(notification.seller_id, notification.type),
@@ -133,8 +183,12 @@ class Reception:
 
         The dispatch belongs to the event loop and is not asked: these deliveries are queued in the store.
         """
+
+        def accepted() -> Accepted:
+            return self._accepted(decode(received.content), received, no_lease)
+
         async with self._beside:
-            return await asyncio.to_thread(self._accepted, received, no_lease)
+            return await asyncio.to_thread(accepted)
 
     async def _stored(self, accepted: Accepted, received: Received) -> Reply:
         stored = await self._store.accept(accepted)
