@@ -1,12 +1,13 @@
-"""What all tests share: a log whose tracebacks show no values, as the relay's own."""
+"""What all tests share: a log of every level, whose tracebacks show no values."""
 
 import pytest
 import structlog
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _plain_log() -> None:
-    """The library's own choice shows the variables of every frame."""
+    """Start each test with the same log: commands that run in this process set one of their own."""
+    structlog.reset_defaults()  # the library's own choice shows the variables of every frame
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, renderer]
