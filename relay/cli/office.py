@@ -2,20 +2,16 @@
 
 import asyncio
 import getpass
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
+
+from uvloop import new_event_loop
 
 from relay.app import Office
 from relay.cli.letter import one_row
 from relay.errors import BadInput, Problem
 from relay.operations import Operations
-
-if sys.platform != "win32":
-    from uvloop import new_event_loop
-else:
-    from asyncio import new_event_loop
 
 T = TypeVar("T")
 

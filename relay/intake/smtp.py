@@ -14,6 +14,9 @@ Guarantees: the door is asked about whole commands and whole mails only; a clien
 middle of its content has sent nothing; no connection holds more than one message and one chunk, and all of
 them together no more than `MESSAGES_IN_MEMORY` messages of the largest size.
 
+It is longer than a module here should be, because aiosmtpd has one door, and connection and listener know
+each other.
+
 Diagnostics: a door that raises is logged with its traceback and answered 451; what the protocol refuses is
 answered and not logged. Source: RFC 5321, 1870, 2034, 2920, 6152.
 """
