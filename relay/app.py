@@ -136,7 +136,7 @@ class Relay:
             await self.stop(grace=0)
             raise
         self._watch = asyncio.create_task(self._office.registry.watch())
-        for problem in self._office.operations.unwritable():
+        for problem in await asyncio.to_thread(self._office.operations.unwritable):
             _log.warning("every mail of a registration would go to quarantine", problem=str(problem))
         host, port = self.address
         _log.info("relay started", listening=f"{host}:{port}", worker=self._seat.name)

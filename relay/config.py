@@ -46,10 +46,6 @@ def _empty_if_null(value: Any) -> Any:
     return {} if value is None else value
 
 
-def _tuple_if_list(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _path(value: Any) -> Any:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         if isinstance(value, Path):
@@ -76,7 +72,6 @@ def _renewable(value: timedelta) -> timedelta:
 
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
-_Many = BeforeValidator(_tuple_if_list)
 _Section = BeforeValidator(_empty_if_null)
 
 
@@ -87,7 +82,7 @@ class _Settings(BaseModel):
 class IntakeConfig(_Settings):
     """How mail comes in."""
 
-    addresses: Annotated[tuple[MailAddress, ...], _Many] = Field(
+    addresses: tuple[MailAddress, ...] = Field(
         min_length=1,
         max_length=100,
         description=(
@@ -100,7 +95,7 @@ class IntakeConfig(_Settings):
             "Where intake listens: loopback, until somebody decides otherwise. Port 0 takes a free one."
         ),
     )
-    networks: Annotated[tuple[Network, ...], _Many] = Field(
+    networks: tuple[Network, ...] = Field(
         default=_LOOPBACK,
         max_length=1000,
         description="Who may send. Only this machine, until somebody decides otherwise.",
@@ -195,7 +190,7 @@ class DeliveryConfig(_Settings):
         default=timedelta(seconds=30),
         description="How long a connection waits for the next mail before it is closed.",
     )
-    retry: Annotated[tuple[Duration, ...], _Many] = Field(
+    retry: tuple[Duration, ...] = Field(
         default=_RETRY,
         min_length=1,
         max_length=100,

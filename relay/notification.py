@@ -80,10 +80,6 @@ def _without_nulls(tree: Any) -> Any:
     return kept
 
 
-def _tuple_if_list(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _moment(value: Any) -> Any:
     if isinstance(value, str):
         if not _ISO_MOMENT.fullmatch(value):
@@ -192,12 +188,10 @@ class Pack(_Value):
     delivery_option: Text = ""
     hope_date: Day | None = None
     hope_time_zone: Text = ""
-    memos: Annotated[tuple[Text, ...], BeforeValidator(_tuple_if_list), Field(max_length=MAX_MEMOS)] = ()
+    memos: Annotated[tuple[Text, ...], Field(max_length=MAX_MEMOS)] = ()
     buyer: Buyer = Buyer()
     receiver: Receiver = Receiver()
-    orders: Annotated[
-        tuple[Order, ...], BeforeValidator(_tuple_if_list), Field(min_length=1, max_length=MAX_ORDERS)
-    ]
+    orders: Annotated[tuple[Order, ...], Field(min_length=1, max_length=MAX_ORDERS)]
 
     @model_validator(mode="after")
     def _order_numbers_are_unique(self) -> Self:

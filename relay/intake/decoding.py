@@ -71,7 +71,8 @@ def decode(content: bytes) -> Notification:
     Raises:
         BadInput: with every problem; each names its path in the document, or the part of the mail.
     """
-    if usual := _usual_octets(content):
+    usual = _usual_octets(content)
+    if usual is not None and usual.strip(_SPACE):
         return validated(Notification, parse_json(usual))
     _check_cost(content)
     try:
@@ -124,7 +125,7 @@ def _usual_octets(content: bytes) -> bytes | None:
         case b"base64":
             return _from_base64(body, "body")
         case b"7bit" | b"8bit":
-            return body.strip(_SPACE)
+            return body
     return None
 
 

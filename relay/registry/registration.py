@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StrictInt,
@@ -64,10 +63,6 @@ class Registration:
     changed_at: datetime | None
 
 
-def _tuple_if_list(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,7 +75,7 @@ class RegistrationEntry(_Strict):
     )
     template: str | None = Field(default=None, description="The template's key; or give its number.")
     number: StrictInt | None = Field(default=None, description="The template's number (テンプレート番号).")
-    recipients: Annotated[tuple[MailAddress, ...], BeforeValidator(_tuple_if_list)] = Field(
+    recipients: tuple[MailAddress, ...] = Field(
         min_length=1, max_length=MAX_RECIPIENTS, description="The partner's intake addresses (送信先)."
     )
     use: Flag = Field(default=True, description="N stops its mail (使用).")
@@ -121,7 +116,7 @@ class SellerFile(_Strict):
     """One seller's file."""
 
     seller: Identifier = Field(description="The seller's id (販売者ID), as the notifications have it.")
-    registrations: Annotated[tuple[RegistrationEntry, ...], BeforeValidator(_tuple_if_list)] = Field(
+    registrations: tuple[RegistrationEntry, ...] = Field(
         min_length=1, max_length=MAX_REGISTRATIONS, description="What this seller registered."
     )
 

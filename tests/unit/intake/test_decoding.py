@@ -157,3 +157,11 @@ def test_what_is_doubtful_about_a_plain_mail_is_refused(header, reason):
     with pytest.raises(BadInput) as error:
         decode(mail(DOCUMENT, *header))
     assert str(error.value) == reason
+
+
+@pytest.mark.parametrize("more", ["", "; x=y"], ids=["plain way", "library's way"])
+def test_a_mistake_is_told_at_the_same_line_either_way(more):
+    """Blank lines before the document count, whoever took the mail apart."""
+    with pytest.raises(BadInput) as error:
+        decode(mail(b"\n\n{oops\n", f"Content-Type: application/json{more}"))
+    assert "(line 3, column 2)" in str(error.value)
