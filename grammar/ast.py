@@ -6,7 +6,7 @@ Guarantees, for every node of `parse(source)`: `str(node)` is its source, charac
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from grammar.span import Span
 
@@ -25,15 +25,33 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """One step between a value and what is printed of it."""
+
+    span: Span
+    name: str
+    argument: str | None  # what stands after the colon; "" and none are not the same
+
+    def __str__(self) -> str:
+        return self.name if self.argument is None else f"{self.name}:{self.argument}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """A place for a value, in one of the three printed forms."""
 
     span: Span
     name: str
+    filters: tuple[Filter, ...] = ()
     brackets: str  # "<>", "[]" or "{}"
 
     def __str__(self) -> str:
-        return f"{self.brackets[0]}$_{self.name}_${self.brackets[1]}"
+        return f"{self.brackets[0]}$_{self.key}_${self.brackets[1]}"
+
+    @property
+    def key(self) -> str:
+        """What is printed, as a record knows it: `PACK_NO`, `TOTAL|comma`."""
+        return "|".join((self.name, *map(str, self.filters)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +101,48 @@ class Marker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """A block of rows that is printed once per order."""
+    """A block that is printed once per order."""
 
     span: Span
     opening: Marker
-    rows: tuple[Row, ...]
+    items: "tuple[Item, ...]"
     closing: Marker
 
     def __str__(self) -> str:
-        return "".join(map(str, (self.opening, *self.rows, self.closing)))
+        return "".join(map(str, (self.opening, *self.items, self.closing)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What an IF asks of a field, as it stands between `##IF ` and `##`: is it there, is it this text?"""
+
+    span: Span
+    field: Field
+    operator: Literal["", "=", "!="]  # "" asks whether the field has something to see
+    text: str  # compared with what the field prints; "" without an operator
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.operator} {self.text}" if self.operator else str(self.field)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class If:
+    """Items that are printed when the condition holds, and those that are printed when it does not."""
+
+    span: Span
+    opening: Marker
+    condition: Condition
+    items: "tuple[Item, ...]"
+    middle: Marker | None  # ##ELSE##
+    others: "tuple[Item, ...]"
+    closing: Marker
+
+    def __str__(self) -> str:
+        middle = () if self.middle is None else (self.middle,)
+        return "".join(map(str, (self.opening, *self.items, *middle, *self.others, self.closing)))
+
+
+Item: TypeAlias = Row | Loop | If
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,16 +153,25 @@ class Template:
     name: str  # for errors: usually the file
     source: str  # for errors: the excerpt
     is_line: bool  # a subject or a sender
-    items: tuple[Row | Loop, ...]
+    items: tuple[Item, ...]
 
     def __str__(self) -> str:
         return "".join(map(str, self.items))
 
     @property
     def rows(self) -> Iterator[Row]:
-        """Every row that can print something, in order, those in blocks included."""
-        for item in self.items:
-            if isinstance(item, Loop):
-                yield from item.rows
-            else:
+        """Every row that can print something, in the order of the source, those in blocks included."""
+        return _rows(self.items)
+
+
+def _rows(items: tuple[Item, ...]) -> Iterator[Row]:
+    """At most as deep as MAX_DEPTH, which the parser keeps to."""
+    for item in items:
+        match item:
+            case Row():
                 yield item
+            case Loop():
+                yield from _rows(item.items)
+            case If():
+                yield from _rows(item.items)
+                yield from _rows(item.others)

@@ -2,8 +2,8 @@ r"""Tree to Python function.
 
 The function is built as a syntax tree of Python, never as text: what a template prints becomes constants of
 that tree, so nothing that a user wrote is ever read as code. Rows without a loop are joined into one
-f-string, loops become loops, and the limits are checked beside them. For the CROSS MALL order mail the
-function amounts to
+f-string, those in the branches of an IF as well, loops become loops, and the limits are checked beside them.
+For the CROSS MALL order mail the function amounts to
 
     def render(record):
         out = []; add = out.append; size = before = 0
@@ -12,8 +12,8 @@ function amounts to
         size += len(text)
         if size > MAX_OUTPUT: too_long(...)
         add(text)
-        for element in record.elements("DEL_MEMO"):
-            text = f"{element}\n" if element else ""
+        for element0 in record.elements("DEL_MEMO"):
+            text = f"{element0}\n" if element0 else ""
             …
         return "".join(out)
 
@@ -22,15 +22,16 @@ Compiling is linear in the template, rendering in what it prints. Source: ours.
 
 import ast
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NoReturn, cast
+from typing import NoReturn, assert_never, cast
 
-from grammar.analysis import ORDERS, Unit, analyse, repeated
-from grammar.ast import Field, Loop, Row, Template
+from grammar.analysis import ORDERS, Unit, analyse, field_scope, gathers, repeated
+from grammar.ast import Condition, Field, If, Item, Loop, Row, Template
+from grammar.body import Body, code_of
 from grammar.errors import TemplateError
 from grammar.fields import Catalogue
-from grammar.limits import MAX_OUTPUT, MAX_REPETITIONS, MAX_SEGMENT_FIELDS
+from grammar.limits import MAX_OUTPUT, MAX_REPETITIONS
 from grammar.record import Record
 from grammar.span import Span
 from grammar.value import is_blank
@@ -46,7 +47,7 @@ class Renderer:
 
     template: Template
     unit: Unit
-    fields: frozenset[str]  # the names of the fields that it may print
+    fields: frozenset[str]  # the names of the fields that it may print; what an IF only asks is not printed
     function: Callable[[Record], str]
 
     def __call__(self, record: Record) -> str:
@@ -82,22 +83,15 @@ class _Compiler:
         self._unit = unit
 
     def function(self) -> Callable[[Record], str]:
-        body = _Body()
-        for item in self._template.items:
-            if isinstance(item, Loop):
-                block = _Body()
-                for row in item.rows:
-                    self._row(block, row)
-                body.loop("for order in record.orders: pass", block)
-            else:
-                self._row(body, item)
-        statements = [*self._preamble(), *body.statements(), *_code(self._ending())]
-        module = _code("def render(record): pass")
+        body = Body()
+        self._items(body, self._template.items)
+        statements = [*self._preamble(), *body.statements(), *code_of(self._ending())]
+        module = code_of("def render(record): pass")
         definition = module[0]
         assert isinstance(definition, ast.FunctionDef)
         definition.body = statements
         scope: dict[str, object] = {
-            "__builtins__": {"len": len},
+            "__builtins__": {"len": len, "zip": zip},
             "MAX_OUTPUT": MAX_OUTPUT,
             "MAX_REPETITIONS": MAX_REPETITIONS,
             "too_long": self._too_long,
@@ -109,28 +103,27 @@ class _Compiler:
 
     def _preamble(self) -> list[ast.stmt]:
         code = "out = []\nadd = out.append\nsize = before = 0\n"
-        if self._unit == "order" and any(
-            self._is_order(field) for row in self._template.rows for field in row.fields
-        ):
+        if self._unit == "order" and any(map(self._is_order, _fields(self._template.items))):
             code += "order, = record.orders\n"
-        loops = [item for item in self._template.items if isinstance(item, Loop) or item.has("LOOP")]
+        loops = [item for item, _ in _loops(self._template.items)]
         if loops:
             code += f"if {self._repetitions()} > MAX_REPETITIONS: too_many({loops[0].span.start})\n"
-        return _code(code)
+        return code_of(code)
 
     def _repetitions(self) -> str:
         """How often all loops of a mail repeat together, as an expression over the record.
 
-        Of as many terms as there are list fields, not loops: a long chain of additions would be a deep tree.
+        Both branches of an IF count: the expression is the same for each mail, and known before anything is
+        written. Of as many terms as there are list fields, not loops: a long chain of additions would be a
+        deep tree.
         """
         orders, outside, inside = 0, Counter[str](), Counter[str]()
-        for item in self._template.items:
-            if isinstance(item, Loop):
+        for item, in_block in _loops(self._template.items):
+            over = ORDERS if isinstance(item, Loop) else repeated(item, self._catalogue)
+            if over == ORDERS:
                 orders += 1
-                inside.update(repeated(row, self._catalogue) for row in item.rows if row.has("LOOP"))
-            elif item.has("LOOP"):
-                outside[repeated(item, self._catalogue)] += 1
-        orders += outside.pop(ORDERS, 0)
+            else:
+                (inside if in_block else outside)[over] += 1
         lists = [
             f"len(record.elements({name!r})) * ({outside[name]} + {inside[name]} * len(record.orders))"
             for name in sorted(outside.keys() | inside.keys())
@@ -144,42 +137,77 @@ class _Compiler:
             return "text = ''.join(out)\nreturn text[:-1] if size > before else text"
         return "return ''.join(out)"
 
-    def _row(self, body: "_Body", row: Row) -> None:
+    def _items(self, body: Body, items: tuple[Item, ...]) -> None:
+        for item in items:
+            match item:
+                case Row():
+                    self._row(body, item)
+                case Loop():
+                    block = Body()
+                    self._items(block, item.items)
+                    body.loop(["order"], _attribute("orders"), block)
+                case If():
+                    branch, other = Body(), Body()
+                    self._items(branch, item.items)
+                    self._items(other, item.others)
+                    body.branch(self._test(item.condition), branch, other)
+                case _:
+                    assert_never(item)
+
+    def _test(self, condition: Condition) -> ast.expr:
+        """Whether the condition holds; a text that cannot be seen is empty (grammar.value)."""
+        value = self._value(condition.field, {})
+        if not condition.operator:
+            return value
+        operator = ast.Eq() if condition.operator == "=" else ast.NotEq()
+        return ast.Compare(value, [operator], [ast.Constant(condition.text)])
+
+    def _row(self, body: Body, row: Row) -> None:
         if not row.has("LOOP"):
-            self._printed(body, row, row.newline, "")
+            self._printed(body, row, row.newline, {})
             return
         over = repeated(row, self._catalogue)
-        repetition = _Body()
-        self._printed(repetition, row, "\n", over)
+        elements = {} if over == ORDERS else self._elements(row, over)
+        repetition = Body()
+        self._printed(repetition, row, "\n", elements)
         if not row.newline:
             body.code("before = size")
         if over == ORDERS:
-            body.loop("for order in record.orders: pass", repetition)
-        else:
-            body.loop(f"for element in record.elements({over!r}): pass", repetition)
+            body.loop(["order"], _attribute("orders"), repetition)
+            return
+        lists: list[ast.expr] = [
+            ast.Call(_attribute("elements"), [ast.Constant(key)], []) for key in elements
+        ]
+        together = lists[0] if len(lists) == 1 else ast.Call(ast.Name("zip", ast.Load()), lists, [])
+        body.loop(list(elements.values()), together, repetition)
 
-    def _printed(self, body: "_Body", row: Row, newline: str, over: str) -> None:
+    def _elements(self, row: Row, over: str) -> dict[str, str]:
+        """For a row that repeats over a list: what is printed of an element, each with a variable for it."""
+        keys = dict.fromkeys(field.key for field in row.fields if field.name == over and not gathers(field))
+        return {key: f"element{number}" for number, key in enumerate(keys)}
+
+    def _printed(self, body: Body, row: Row, newline: str, elements: dict[str, str]) -> None:
         """What one row prints, once."""
         pieces: list[str | ast.expr] = [
-            self._value(piece, over) if isinstance(piece, Field) else piece.text for piece in row.pieces
+            self._value(piece, elements) if isinstance(piece, Field) else piece.text for piece in row.pieces
         ]
         pieces.append(newline)
         offset = row.span.start
         if not row.has("DELETE_BLANK_ROW"):
             body.print(pieces, offset)
         elif row.fields:
-            body.print_if(_any([self._value(field, over) for field in row.fields]), pieces, offset)
+            body.print_if(_any([self._value(field, elements) for field in row.fields]), pieces, offset)
         elif not is_blank("".join(str(piece) for piece in row.pieces)):
             body.print(pieces, offset)
 
-    def _value(self, field: Field, over: str) -> ast.expr:
-        if field.name == over:
-            return ast.Name("element", ast.Load())
+    def _value(self, field: Field, elements: dict[str, str]) -> ast.expr:
+        if field.key in elements:
+            return ast.Name(elements[field.key], ast.Load())
         owner = "order" if self._is_order(field) else "record"
-        return ast.Subscript(ast.Name(owner, ast.Load()), ast.Constant(field.name), ast.Load())
+        return ast.Subscript(ast.Name(owner, ast.Load()), ast.Constant(field.key), ast.Load())
 
     def _is_order(self, field: Field) -> bool:
-        return self._catalogue[field.name].scope == "order"
+        return field_scope(field, self._catalogue) == "order"
 
     def _too_long(self, offset: int) -> NoReturn:
         raise self._limit(offset, f"the mail is longer than {MAX_OUTPUT} characters (MAX_OUTPUT)")
@@ -195,83 +223,43 @@ class _Compiler:
         )
 
 
-class _Body:
-    """Statements that print, with what can be joined into one f-string held back until it must be written."""
-
-    def __init__(self) -> None:
-        self._statements: list[ast.stmt] = []
-        self._held: list[str | ast.expr] = []
-        self._held_fields = 0
-        self._held_offset = 0
-
-    def statements(self) -> list[ast.stmt]:
-        self._flush()
-        return self._statements
-
-    def code(self, code: str) -> None:
-        self._flush()
-        self._statements += _code(code)
-
-    def print(self, pieces: list[str | ast.expr], offset: int) -> None:
-        for piece in pieces:
-            self._hold(piece, 0 if isinstance(piece, str) else 1, offset)
-
-    def print_if(self, test: ast.expr, pieces: list[str | ast.expr], offset: int) -> None:
-        fields = sum(1 for piece in pieces if not isinstance(piece, str))
-        if fields <= MAX_SEGMENT_FIELDS:
-            self._hold(ast.IfExp(test, _joined(pieces), ast.Constant("")), fields, offset)
-            return
-        inner = _Body()
-        inner.print(pieces, offset)
-        self._flush()
-        self._statements.append(ast.If(test, inner.statements(), []))
-
-    def loop(self, head: str, inner: "_Body") -> None:
-        self._flush()
-        loop = _code(head)[0]
-        assert isinstance(loop, ast.For)
-        loop.body = inner.statements() or loop.body
-        self._statements.append(loop)
-
-    def _hold(self, piece: str | ast.expr, fields: int, offset: int) -> None:
-        if self._held_fields + fields > MAX_SEGMENT_FIELDS:
-            self._flush()
-        self._held.append(piece)
-        self._held_offset = offset  # of the last row held: the one that may go past a limit
-        self._held_fields += fields
-
-    def _flush(self) -> None:
-        if any(self._held):
-            assign = ast.Assign([ast.Name("text", ast.Store())], _joined(self._held))
-            guard = f"size += len(text)\nif size > MAX_OUTPUT: too_long({self._held_offset})\nadd(text)"
-            self._statements += [assign, *_code(guard)]
-        self._held, self._held_fields = [], 0
+def _fields(items: tuple[Item, ...]) -> Iterator[Field]:
+    """Every field that is printed or asked for."""
+    for item in items:
+        match item:
+            case Row():
+                yield from item.fields
+            case Loop():
+                yield from _fields(item.items)
+            case If():
+                yield item.condition.field
+                yield from _fields(item.items)
+                yield from _fields(item.others)
+            case _:
+                assert_never(item)
 
 
-def _joined(pieces: list[str | ast.expr]) -> ast.expr:
-    """An f-string of the pieces; texts that stand side by side become one constant."""
-    parts: list[ast.expr] = []
-    run: list[str] = []
-    for piece in [*pieces, ast.Constant("")]:
-        if isinstance(piece, str):
-            run.append(piece)
-            continue
-        if literal := "".join(run):
-            parts.append(ast.Constant(literal))
-        run = []
-        parts.append(ast.FormattedValue(piece, -1, None))
-    parts.pop()
-    if len(parts) == 1:
-        only = parts[0]
-        return only.value if isinstance(only, ast.FormattedValue) else only
-    return ast.JoinedStr(parts) if parts else ast.Constant("")
+def _loops(items: tuple[Item, ...], *, in_block: bool = False) -> Iterator[tuple[Row | Loop, bool]]:
+    """Every block over orders and every row that repeats, and whether it stands in such a block."""
+    for item in items:
+        match item:
+            case Row():
+                if item.has("LOOP"):
+                    yield item, in_block
+            case Loop():
+                yield item, in_block
+                yield from _loops(item.items, in_block=True)
+            case If():
+                yield from _loops(item.items, in_block=in_block)
+                yield from _loops(item.others, in_block=in_block)
+            case _:
+                assert_never(item)
+
+
+def _attribute(name: str) -> ast.expr:
+    return ast.Attribute(ast.Name("record", ast.Load()), name, ast.Load())
 
 
 def _any(values: list[ast.expr]) -> ast.expr:
     """Whether one of the texts is not blank (a blank one is empty: grammar.value)."""
     return values[0] if len(values) == 1 else ast.BoolOp(ast.Or(), values)
-
-
-def _code(code: str) -> list[ast.stmt]:
-    """Statements of fixed code; only offsets and the catalogue's names are ever put into it."""
-    return ast.parse(code).body

@@ -12,12 +12,17 @@ from grammar.span import Span, excerpt, line_and_column
 
 Kind = Literal[
     "malformed-field",  # the beginning or end of a field that is not a field
+    "malformed-filter",  # a | in a field that is not followed by a filter
+    "malformed-condition",  # an ##IF that does not say what it asks
     "unknown-field",  # a field that the catalogue does not have
+    "unknown-filter",  # a filter that the language does not have
+    "filter-argument",  # an argument that the filter does not take, or lacks
+    "filter-misplaced",  # a filter after or on what it cannot be applied to
     "unknown-directive",  # ##CAPITALS at the head of a row that are no directive
     "misplaced-directive",  # a directive where none may stand
     "repeated-directive",  # the same directive twice on a row
-    "unclosed-block",  # LOOP_BEGIN without LOOP_END
-    "unopened-block",  # LOOP_END without LOOP_BEGIN
+    "unclosed-block",  # LOOP_BEGIN without LOOP_END, IF without END_IF
+    "unopened-block",  # LOOP_END without LOOP_BEGIN, ELSE or END_IF without IF
     "nested-block",  # a loop over orders inside a loop over orders
     "nothing-to-repeat",  # LOOP on a row that does not say what to repeat for
     "order-outside-loop",  # an order's field where it is not known which order

@@ -85,6 +85,7 @@ class Catalogue:
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self.entries: Final = MappingProxyType(dict(entries))
         self._makers: Final = {name: entry.maker() for name, entry in entries.items()}
+        self._lists: Final = frozenset(name for name, entry in entries.items() if entry.type == "list")
 
     def __contains__(self, name: object) -> bool:
         return name in self.entries
@@ -106,6 +107,7 @@ class Catalogue:
         record = Record(
             notification,
             makers,
+            lists=self._lists,
             find_elements=lambda name: elements(self.entries[name].value(notification)),
             orders=[OrderRecord(order, makers) for order in cast("Iterable[object]", orders or ())],
         )

@@ -5,6 +5,7 @@ but `TemplateError`, whatever the source holds. The grammar is `template.lark`; 
 explains. Source: ours.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from typing import Literal, NoReturn, cast
@@ -12,11 +13,13 @@ from typing import Literal, NoReturn, cast
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from grammar.ast import Directive, Field, Loop, Marker, Row, Template, Text
-from grammar.diagnosis import Stop, diagnose
+from grammar.ast import Item, Template
+from grammar.builder import Builder
+from grammar.diagnosis import diagnose
+from grammar.diagnosis.fault import Opening, Stop, Word
 from grammar.errors import TemplateError
-from grammar.limits import MAX_SOURCE
-from grammar.span import Span
+from grammar.limits import MAX_DEPTH, MAX_SOURCE
+from grammar.span import Span, row_end
 
 Start = Literal["template", "line"]
 
@@ -32,7 +35,8 @@ def parse(source: str, *, name: str = "<template>") -> Template:
     Rows end at `\n`; a lone `\r` is text (who loads a file normalises its line ends).
 
     Raises:
-        TemplateError: the source is no template, or longer than `MAX_SOURCE`.
+        TemplateError: the source is no template, longer than `MAX_SOURCE`, or its blocks stand deeper than
+            `MAX_DEPTH`.
     """
     return _parse(source, name, "template")
 
@@ -47,18 +51,15 @@ def parse_line(source: str, *, name: str = "<line>") -> Template:
 
 
 def _parse(source: str, name: str, start: Start) -> Template:
-    if len(source) > MAX_SOURCE or len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE:
-        raise TemplateError(
-            kind="limit",
-            message=f"the template is longer than {MAX_SOURCE} octets (MAX_SOURCE)",
-            source=source,
-            span=Span(start=0, end=1),
-            name=name,
-        )
+    refuse_long(source, name)
+    reader = _reader().parse_interactive(source, start=start)
     try:
-        items = cast("list[Row | Loop]", _reader().parse(source, start=start))
+        for token in reader.iter_parse():
+            if token.type in ("LOOP_BEGIN", "IF"):
+                _refuse_deep(token, _openings(reader.parser_state.value_stack), source, name)
+        items = cast("list[Item]", reader.feed_token(Token("$END", "")))
     except UnexpectedInput as error:
-        _explain(error, source, name, start)
+        _explain(error, tuple(_openings(reader.parser_state.value_stack)), source, name, start)
     return Template(
         span=Span(start=0, end=len(source)),
         name=name,
@@ -71,11 +72,44 @@ def _parse(source: str, name: str, start: Start) -> Template:
 @cache  # made of a file of this package alone: always the same, and dear to make
 def _reader() -> Lark:
     return Lark(
-        grammar_text(), parser="lalr", lexer="contextual", start=["template", "line"], transformer=_Builder()
+        grammar_text(), parser="lalr", lexer="contextual", start=["template", "line"], transformer=Builder()
     )
 
 
-def _explain(error: UnexpectedInput, source: str, name: str, start: Start) -> NoReturn:
+def refuse_long(source: str, name: str) -> None:
+    """Keep to `MAX_SOURCE`.
+
+    Raises:
+        TemplateError: of kind `limit`, when the source is longer.
+    """
+    if len(source) > MAX_SOURCE or len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE:
+        raise TemplateError(
+            kind="limit",
+            message=f"the template is longer than {MAX_SOURCE} octets (MAX_SOURCE)",
+            source=source,
+            span=Span(start=0, end=1),
+            name=name,
+        )
+
+
+def _refuse_deep(token: Token, openings: Iterator[Opening], source: str, name: str) -> None:
+    """Stop at the first block that is too deep: whoever walks the tree later may recurse without a care."""
+    if sum(opening.word != "ELSE" for opening in openings) < MAX_DEPTH:
+        return
+    start = token.start_pos or 0
+    raise TemplateError(
+        kind="limit",
+        message=f"blocks stand in blocks more than {MAX_DEPTH} deep (MAX_DEPTH)",
+        hint="close a block before it, or put the cases one after the other",
+        source=source,
+        span=Span(start=start, end=row_end(source, start)),
+        name=name,
+    )
+
+
+def _explain(
+    error: UnexpectedInput, openings: tuple[Opening, ...], source: str, name: str, start: Start
+) -> NoReturn:
     at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     match error:
         case UnexpectedToken(token=Token(start_pos=int(position))) if not at_end:
@@ -84,70 +118,11 @@ def _explain(error: UnexpectedInput, source: str, name: str, start: Start) -> No
             pass
         case _:
             position = len(source)
-    raise diagnose(
-        source, Stop(position=position, line=start == "line", opened_at=_opened_at(error)), name
-    ) from None
+    raise diagnose(source, Stop(position=position, line=start == "line", openings=openings), name) from None
 
 
-def _opened_at(error: UnexpectedInput) -> int | None:
-    """Where the block begins that was open when reading stopped."""
-    reader = error.interactive_parser
-    for value in reversed(reader.parser_state.value_stack):
-        if isinstance(value, Token) and value.type == "LOOP_BEGIN":
-            return value.start_pos
-    return None
-
-
-def _span(token: Token) -> Span:
-    start = token.start_pos
-    assert start is not None
-    return Span(start=start, end=start + len(token))
-
-
-class _Builder:
-    """Makes nodes while lark reads, bottom up: no second walk, and no recursion."""
-
-    def template(self, items: list[Row | Loop]) -> list[Row | Loop]:
-        return items
-
-    def line(self, tokens: list[Token]) -> list[Row]:
-        return [self.row(tokens)] if tokens else []
-
-    def loop(self, parts: list[Token | Row]) -> Loop:
-        opening, *rows, closing = parts
-        assert isinstance(opening, Token)
-        assert isinstance(closing, Token)
-        first, last = _span(opening), _span(closing)
-        return Loop(
-            span=Span(start=first.start, end=last.end),
-            opening=Marker(span=first, spelling=str(opening)),
-            rows=tuple(cast("list[Row]", rows)),
-            closing=Marker(span=last, spelling=str(closing)),
-        )
-
-    def open_row(self, tokens: list[Token]) -> Row:
-        return self.row(tokens)
-
-    def row(self, tokens: list[Token]) -> Row:
-        directives: list[Directive] = []
-        pieces: list[Text | Field] = []
-        newline = ""
-        for token in tokens:
-            text, span = str(token), _span(token)
-            match token.type:
-                case "NEWLINE":
-                    newline = text
-                case "FIELD":
-                    pieces.append(Field(span=span, name=text[3:-3], brackets=text[0] + text[-1]))
-                case "DELETE_BLANK_ROW":
-                    directives.append(Directive(span=span, keyword="DELETE_BLANK_ROW", spelling=text))
-                case "LOOP" | "LOOP_GLUED":
-                    directives.append(Directive(span=span, keyword="LOOP", spelling=text))
-                case _:
-                    pieces.append(Text(span=span, text=text))
-        return Row(
-            span=Span(start=_span(tokens[0]).start, end=_span(tokens[-1]).end),
-            directives=tuple(directives),
-            pieces=tuple(pieces),
-            newline=newline,
-        )
+def _openings(values: list[object]) -> Iterator[Opening]:
+    """The markers whose blocks are open, from the outermost; a block that is closed is a node already."""
+    for value in values:
+        if isinstance(value, Token) and value.type in ("LOOP_BEGIN", "IF", "ELSE"):
+            yield Opening(word=cast("Word", value.type), position=value.start_pos or 0)

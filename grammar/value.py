@@ -27,6 +27,7 @@ _REMOVED = (
 _TO_REMOVE = re.compile(f"[{_REMOVED}]+")
 _TO_CLEAN = re.compile(rf"[{_REMOVED}\r\n]")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
+_PRINTED_MOMENT = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})(?: ([0-9]{2}):([0-9]{2}):([0-9]{2}))?")
 
 
 def is_blank(text: str) -> bool:
@@ -47,6 +48,12 @@ def clean(text: str) -> str:
     if not text.isprintable() and _TO_CLEAN.search(text):
         text = _LINE_BREAKS.sub(" ", _TO_REMOVE.sub("", text).strip("\r\n"))
     return "" if is_blank(text) else text
+
+
+def unprintable(text: str) -> str:
+    """The first character that `clean` takes out or replaces, or nothing."""
+    found = _TO_CLEAN.search(text)
+    return found[0] if found else ""
 
 
 def text(value: object) -> str:
@@ -95,6 +102,22 @@ def compact_day(value: object) -> str:
     """A day, as 20261125."""
     found = _day(value)
     return found.isoformat().replace("-", "") if found else text(value)
+
+
+def read_moment(text: str) -> datetime | None:
+    """The moment that `moment`, `day` or `compact_day` printed so; None for any other text.
+
+    >>> str(read_moment("20261125")), read_moment("未定")
+    ('2026-11-25 00:00:00+09:00', None)
+    """
+    found = _PRINTED_MOMENT.fullmatch(text)
+    if found is None:
+        return None
+    year, _, month, day, hour, minute, second = found.groups(default="0")
+    try:
+        return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=JAPAN)
+    except ValueError:
+        return None
 
 
 def number(value: object) -> str:

@@ -19,7 +19,7 @@ from relay.clock import Clock, SystemClock
 from relay.compose import Composer
 from relay.config import Config, load
 from relay.delivery import Engine, Routes
-from relay.intake import Listener, Policy, Reception
+from relay.intake import Decoder, Listener, Policy, Reception
 from relay.operations import Operations
 from relay.registry import LiveRegistry, Templates, load_templates
 from relay.store.seat import Seat
@@ -70,6 +70,11 @@ class Office:
         return Composer(hostname=self.config.hostname, clock=self.clock, catalogue=self.catalogue)
 
     @cached_property
+    def decoder(self) -> Decoder:
+        """Reads notifications, documents and text mails, against the registry that is in force."""
+        return Decoder(lambda: self.registry.current, self.catalogue)
+
+    @cached_property
     def store(self) -> Store:
         """The database, made or upgraded if need be; raises BadInput and MachineFailure."""
         return Store.open(self.config.store.path, clock=self.clock, create=self._create_store)
@@ -108,10 +113,12 @@ class Relay:
         reception = Reception(
             policy=Policy(config.intake),
             registry=registry,
+            decoder=office.decoder,
             composer=office.composer,
             store=store,
             dispatch=self._engine,
             clock=office.clock,
+            hostname=config.hostname,
             on_unreadable=config.intake.on_unreadable,
         )
         self._listener = Listener(reception, config.intake, hostname=config.hostname)

@@ -16,6 +16,7 @@ class Event(StrEnum):
     DUPLICATE = "duplicate"  # the same notification again: answered 250, sent to nobody
     UNREGISTERED = "unregistered"  # accepted, but nobody is registered for it
     UNUSED = "unused"  # a registration with use N would have got it
+    REWRITTEN = "rewritten"  # values were changed so that a registration's mails could be sent
     QUARANTINED = "quarantined"  # kept for a person, with the reason
     REPLAYED = "replayed"  # a quarantined mail was taken in again
     HELD = "held"

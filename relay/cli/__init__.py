@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from relay import __version__
-from relay.cli import check, demo, journal, quarantine, queue, send, serve, setup, sink, template
+from relay.cli import check, convert, demo, journal, quarantine, queue, send, serve, setup, sink, template
 from relay.cli.log import LogLevel, configure_log
 from relay.cli.screen import refuse, screen
 from relay.cli.stream import standard_streams
@@ -39,6 +39,7 @@ def command_line() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.command("send")(send.send)
     app.add_typer(template.commands(), name="template")
+    app.command("convert")(convert.convert)
     app.add_typer(queue.commands(), name="queue")
     app.command("journal")(journal.journal)
     app.add_typer(quarantine.commands(), name="quarantine")

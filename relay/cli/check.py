@@ -40,7 +40,7 @@ class _Folders(BaseModel):
 
 def check(*, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Check configuration, partner templates and registrations; name every problem at once."""
-    problems, summary = _findings(config)
+    problems, summary = _checked(config)
     if as_json:
         show_json(
             {
@@ -56,12 +56,12 @@ def check(*, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> No
         console = screen()
         for problem in problems:
             console.print(visible(str(problem)), soft_wrap=True)
-        console.print(counted(len(problems), "problem") if problems else summary)
+        console.print(counted(len(problems), "problem") if problems else summary, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
 
 
-def _findings(path: Path) -> tuple[list[Problem], str]:
+def _checked(path: Path) -> tuple[list[Problem], str]:
     """Return all problems, and one row that says what was found good."""
     try:
         require(path)
@@ -88,9 +88,11 @@ def _findings(path: Path) -> tuple[list[Problem], str]:
         return problems, ""
     registry = office.registry.current
     registrations = sum(1 for _ in registry)
+    findings = len(office.operations.findings())
     return [], (
         f"{path}: good; {counted(len(office.templates), 'template')},"
         f" {counted(registrations, 'registration')} of {counted(len(registry.sellers), 'seller')}"
+        + (f"\nreading back: {counted(findings, 'finding')}; denrei template check" if findings else "")
     )
 
 
@@ -143,7 +145,7 @@ def _stand_ins(office: Office) -> Templates:
             continue
         key = f"{path.parent.name}/{path.stem}"
         try:
-            partner = load_partner(path.parent)
+            partner = load_partner(path.parent, office.catalogue)
             by_key[key] = load_template(path, partner=partner, catalogue=office.catalogue)
             partners[partner.key] = partner
         except BadInput:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 
 import typer
@@ -30,6 +29,7 @@ from relay.errors import BadInput
 from relay.intake.door import ListenerSettings
 from relay.intake.smtp import Listener
 from relay.operations import Operations, read_notification
+from relay.sample import sample_orders
 from relay.sink import ReceivedMail, Sink
 from relay.store.query import DeliveryFilter, DeliveryStory, JournalFilter, QuarantineFilter
 from relay.store.values import DeliveryState
@@ -140,11 +140,10 @@ async def _perform(folder: Path) -> Performance:
 
 def _write_samples(folder: Path) -> list[Path]:
     paths = []
-    for sample in sorted((files("relay.cli") / "samples").iterdir(), key=lambda each: each.name):
-        if sample.name.endswith(".json"):
-            path = folder / sample.name
-            path.write_bytes(sample.read_bytes())
-            paths.append(path)
+    for name, content in sample_orders().items():
+        path = folder / name
+        path.write_bytes(content)
+        paths.append(path)
     return paths
 
 

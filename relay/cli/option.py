@@ -37,7 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a l
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=MAX_LISTING, help="Show at most so many.")]
 Seller = Annotated[str, typer.Option("--seller", "-s", callback=filled, help="Only this seller's.")]
-Partner = Annotated[
+PartnerKey = Annotated[
     str, typer.Option("--partner", "-p", callback=filled, help="Only this partner's: cross_mall.")
 ]
 DeliveryIds = Annotated[

@@ -1,5 +1,6 @@
-"""`denrei quarantine`: what was kept because it could not be understood or written, and how it comes back."""
+"""`denrei quarantine`: what was kept because it could not be understood or written, or would be misread."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +11,15 @@ from relay.cli.letter import letter, visible
 from relay.cli.office import operate, person
 from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, Limit, Yes
 from relay.cli.outcome import confirm, report
-from relay.cli.screen import counted, moment, screen, show_json, show_pairs, show_table, side_screen
+from relay.cli.screen import counted, moment, note, screen, show_json, show_pairs, show_table, side_screen
 from relay.cli.stream import write_octets
-from relay.operations import read_mended
+from relay.cli.template import show_mail
+from relay.operations import Operations, read_mended
 from relay.store.query import QuarantineFilter
-from relay.store.values import Quarantined, QuarantineState
+from relay.store.values import Mail, Quarantined, QuarantineState
 
 DEFAULT_LIMIT = 100
+REASON_ROWS = 2  # of each reason in a listing; `show` has them all
 _ITEM = "Quarantined mail, by id or an unmistakable beginning."
 ItemId = Annotated[str, typer.Argument(metavar="ID", help=_ITEM)]
 ItemIds = Annotated[list[str], typer.Argument(metavar="ID...", help=_ITEM)]
@@ -24,10 +27,13 @@ ItemIds = Annotated[list[str], typer.Argument(metavar="ID...", help=_ITEM)]
 
 def commands() -> typer.Typer:
     """Return the family's commands."""
-    family = typer.Typer(help="See what was kept with a reason; replay or discard it.", no_args_is_help=True)
+    family = typer.Typer(
+        help="See what was kept with a reason; replay, release or discard it.", no_args_is_help=True
+    )
     family.command("list")(list_)
     family.command("show")(show)
     family.command("replay")(replay)
+    family.command("release")(release)
     family.command("discard")(discard)
     return family
 
@@ -54,10 +60,20 @@ def _show_items(items: Sequence[Quarantined], *, to_error: bool = False) -> None
     show_table(
         side_screen() if to_error else screen(),
         ["id", "state", "received", "registration", "reason"],
-        ([item.id, item.state, moment(item.received_at), item.registration, item.reason] for item in items),
+        (
+            [item.id, item.state, moment(item.received_at)[5:16], item.registration, _beginning(item.reason)]
+            for item in items
+        ),
         empty="nothing is in quarantine",
         firm=["id", "state", "received"],
     )
+
+
+def _beginning(reason: str) -> str:
+    """Return the first rows of a reason: a misreading takes two, in Japanese and in English."""
+    rows = reason.split("\n")
+    rest = len(rows) - REASON_ROWS
+    return "\n".join(rows if rest <= 0 else [*rows[:REASON_ROWS], f"… and {counted(rest, 'row')} more"])
 
 
 def show(
@@ -77,11 +93,21 @@ def show(
     if as_json:
         show_json([item_row(item, len(item.content)) | {"content": item.content.decode("utf-8", "replace")}])
     elif document:
-        write_octets(b"".join(letter(item.content).documents))
+        carried = b"".join(letter(item.content).documents)
+        write_octets(carried or operate(config, lambda operations: _read_document(operations, item)))
     elif raw:
         write_octets(item.content)
     else:
         _show_item(item)
+
+
+async def _read_document(operations: Operations, item: Quarantined) -> bytes:
+    """Return the document of a mail that carries none: a text mail that was understood."""
+    stored = await operations.stored_document(item)
+    if not stored:
+        note("this mail carries no document")
+        return b""
+    return (json.dumps(json.loads(stored), ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def _show_item(item: Quarantined) -> None:
@@ -123,6 +149,37 @@ def replay(
         operate(config, lambda operations: operations.replay(item_ids, mended=mended, by=person())),
         as_json=as_json,
     )
+
+
+def release(
+    *, item_ids: ItemIds, config: ConfigPath = DEFAULT_CONFIG, yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Send mails that would be misread just as they are, after showing what the partner would read."""
+
+    async def find(operations: Operations) -> list[tuple[Quarantined, Sequence[Mail]]]:
+        items = await operations.quarantine_named(item_ids)
+        return [(item, () if yes else operations.unproved(item)) for item in items]
+
+    found = operate(config, find)
+    if not yes:
+        for item, mails in found:
+            _show_unproved(item, mails)
+        count = sum(len(mails) for _, mails in found)
+        confirm(f"Send {counted(count, 'mail')} as {'it is' if count == 1 else 'they are'}?", yes=yes)
+    ids = [item.id for item, _ in found]
+    report(
+        operate(config, lambda operations: operations.release_quarantined(ids, by=person())), as_json=as_json
+    )
+
+
+def _show_unproved(item: Quarantined, mails: Sequence[Mail]) -> None:
+    """Print, beside the result, why a mail was kept and how it would go."""
+    console = side_screen()
+    show_pairs(console, [("id", item.id), ("registration", item.registration), ("reason", item.reason)])
+    for mail in mails:
+        console.print()
+        show_mail(mail.content, console)
+    console.print()
 
 
 def discard(

@@ -19,7 +19,7 @@ from relay.cli.option import (
     ConfigPath,
     DeliveryIds,
     Limit,
-    Partner,
+    PartnerKey,
     Seller,
     Yes,
     filled,
@@ -57,7 +57,7 @@ def list_(
     ] = None,
     every: Annotated[bool, typer.Option("--all", "-a", help="Deliveries of every state.")] = False,
     seller: Seller = "",
-    partner: Partner = "",
+    partner: PartnerKey = "",
     to: Annotated[
         str, typer.Option("--to", callback=filled, help="Only to this recipient, or to this domain.")
     ] = "",
@@ -102,7 +102,7 @@ def release(
     delivery_ids: DeliveryIds = None,
     config: ConfigPath = DEFAULT_CONFIG,
     seller: Seller = "",
-    partner: Partner = "",
+    partner: PartnerKey = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:

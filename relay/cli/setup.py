@@ -1,7 +1,5 @@
 """`denrei init`: a first configuration, registration and order, from which the relay runs as it is."""
 
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +8,7 @@ import typer
 from relay.cli.option import DEFAULT_CONFIG
 from relay.cli.screen import screen
 from relay.errors import BadInput, Problem
-from relay.operations import sample_document
-
-_SAMPLE_SUFFIXES = (".yaml", ".mail")
-SAMPLE_ORDER = Path("order.json")  # `denrei send order.json` tries the registration beside it
+from relay.sample import sample_site
 
 
 def init(
@@ -21,7 +16,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")] = Path(),
 ) -> None:
     """Write a commented sample configuration, a registration and an order. Overwrites nothing."""
-    samples = _samples(files("relay") / "sample", Path()) | {SAMPLE_ORDER: sample_document()}
+    samples = sample_site()
     taken = [folder / path for path in samples if _is_taken(folder / path)]
     if taken:
         problems = [
@@ -36,16 +31,6 @@ def init(
         _write_new(folder / path, content)
         console.print(f"wrote {folder / path}")
     console.print(f"next: edit {folder / DEFAULT_CONFIG}, then: denrei check -c {folder / DEFAULT_CONFIG}")
-
-
-def _samples(place: Traversable, path: Path) -> dict[Path, bytes]:
-    found: dict[Path, bytes] = {}
-    for entry in sorted(place.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            found |= _samples(entry, path / entry.name)
-        elif entry.name.endswith(_SAMPLE_SUFFIXES):
-            found[path / entry.name] = entry.read_bytes()
-    return found
 
 
 def _is_taken(path: Path) -> bool:

@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from relay.cli.letter import letter
+from grammar import Catalogue
+from relay.cli import template_check, template_fmt, template_read
+from relay.cli.letter import letter, visible
 from relay.cli.office import operate
-from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, Partner, address
-from relay.cli.screen import note, screen, show_json, show_pairs, show_table
+from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, PartnerKey, address
+from relay.cli.screen import counted, note, screen, show_json, show_pairs, show_table
 from relay.cli.stream import write_octets
-from relay.operations import Operations, read_notification
-from relay.registry import PartnerTemplate
-from relay.store.values import Mail
+from relay.operations import Operations, PlacedFinding, Preview, read_notification
+from relay.registry import Partner, PartnerTemplate
+from relay.registry.rule import ValueRule
 
 TemplateName = Annotated[
     str, typer.Argument(metavar="TEMPLATE", help="Its number or its key: 18, cross_mall/order_info.")
@@ -23,15 +26,19 @@ TemplateName = Annotated[
 def commands() -> typer.Typer:
     """Return the family's commands."""
     family = typer.Typer(
-        help="See the partner templates, and try a notification on one.", no_args_is_help=True
+        help="See, check and spell the partner templates; try one; read a mail with them.",
+        no_args_is_help=True,
     )
     family.command("list")(list_)
     family.command("show")(show)
     family.command("render")(render)
+    family.command("check")(template_check.check)
+    family.command("fmt")(template_fmt.fmt)
+    family.command("read")(template_read.read)
     return family
 
 
-def list_(*, config: ConfigPath = DEFAULT_CONFIG, partner: Partner = "", as_json: AsJson = False) -> None:
+def list_(*, config: ConfigPath = DEFAULT_CONFIG, partner: PartnerKey = "", as_json: AsJson = False) -> None:
     """List the templates, by number."""
     found = [template for template in operate(config, _templates) if partner in {"", template.partner.key}]
     if as_json:
@@ -39,14 +46,11 @@ def list_(*, config: ConfigPath = DEFAULT_CONFIG, partner: Partner = "", as_json
         return
     show_table(
         screen(),
-        ["no.", "key", "name", "type", "unit", "charset"],
-        (
-            [str(each.number), each.key, each.name, each.notification.label, each.unit, each.partner.charset]
-            for each in found
-        ),
+        ["no.", "key", "type", "unit", "name"],
+        ([str(each.number), each.key, each.notification.label, each.unit, each.name] for each in found),
         empty="no template",
         right=["no."],
-        firm=["no.", "key"],
+        firm=["no.", "key", "type", "unit"],
     )
 
 
@@ -57,28 +61,52 @@ async def _templates(operations: Operations) -> Sequence[PartnerTemplate]:
 def show(*, name: TemplateName, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Show one template: its subject, its sender and its rows, fields and directives as written."""
 
-    async def find(operations: Operations) -> PartnerTemplate:
-        return operations.template(name)
+    async def find(operations: Operations) -> tuple[PartnerTemplate, Sequence[PlacedFinding], Catalogue]:
+        return operations.template(name), operations.findings([name]), operations.catalogue
 
-    found = operate(config, find)
+    found, findings, catalogue = operate(config, find)
     if as_json:
-        show_json([template_row(found) | {"body": found.body_source}])
+        more = {"body": found.body.source, "findings": len(findings)} | partner_row(found.partner)
+        show_json([template_row(found) | more])
         return
     console = screen()
-    show_pairs(
-        console,
-        [
-            ("template", f"no. {found.number}  {found.key}"),
-            ("name", found.name),
-            ("partner", f"{found.partner.name}  {found.partner.name_ja}"),
-            ("type", f"{found.notification.label} ({found.notification}), one mail a {found.unit}"),
-            ("charset", found.partner.charset),
-            ("subject", found.subject_source),
-            ("sender", found.sender_source),
-        ],
-    )
+    show_pairs(console, _pairs(found, len(findings), catalogue))
     console.print()
-    console.print(found.body_source, soft_wrap=True, end="")
+    console.print(visible(found.body.source), soft_wrap=True, end="")
+
+
+def _pairs(template: PartnerTemplate, findings: int, catalogue: Catalogue) -> list[tuple[str, str]]:
+    """Return what is known of a template and of the partner who reads its mails."""
+    partner = template.partner
+    replaced = "〓 in the place of what it does not have" if partner.unwritable == "replace" else "quarantine"
+    return [
+        ("template", f"no. {template.number}  {template.key}"),
+        ("name", template.name),
+        ("partner", f"{partner.name}  {partner.name_ja}"),
+        (
+            "type",
+            f"{template.notification.label} ({template.notification}), one mail for each {template.unit}",
+        ),
+        ("charset", f"{partner.charset}; what it cannot write: {replaced}"),
+        *(("value rule", _rule(rule, catalogue)) for rule in partner.value_rules),
+        *(("hazard", f"{each.text} [{each.source}]") for each in partner.hazards),
+        *(("intake", f"{each.text} [{each.source}]") for each in partner.intake),
+        (
+            "reading back",
+            f"{counted(findings, 'finding')}: denrei template check"
+            if findings
+            else "every mail can be read back",
+        ),
+        ("subject", template.subject.source),
+        ("sender", template.sender.source),
+    ]
+
+
+def _rule(rule: ValueRule, catalogue: Catalogue) -> str:
+    texts = {entry.name for entry in catalogue if entry.path and entry.type in {"text", "list"}}
+    fields = "every text" if texts <= rule.fields else ", ".join(sorted(rule.fields))
+    when = "always" if rule.when == "always" else "when it would be misread"
+    return f"{rule.filter} on {fields}, {when}: {rule.why} [{rule.source}]"
 
 
 def render(
@@ -97,20 +125,22 @@ def render(
     recipient = address(to, "--to")
     notification = read_notification(file)
 
-    async def compose(operations: Operations) -> Sequence[Mail]:
+    async def compose(operations: Operations) -> Preview:
         kind = operations.template(name).notification
         if kind is not notification.type:
             note(f"this template is for {kind}, the document is {notification.type}")
         return operations.preview(notification, name, recipient=recipient, recognition_key=recognition_key)
 
-    composed = operate(config, compose)
+    preview = operate(config, compose)
+    for row in preview.notes:
+        note(row)
     if as_json:
-        show_json(mail_row(each.content) for each in composed)
+        show_json(mail_row(each.content) for each in preview.mails)
     elif raw:
-        for each in composed:
+        for each in preview.mails:
             write_octets(each.content)
     else:
-        for each in composed:
+        for each in preview.mails:
             show_mail(each.content)
 
 
@@ -125,8 +155,27 @@ def template_row(template: PartnerTemplate) -> dict[str, object]:
         "unit": template.unit,
         "charset": template.partner.charset,
         "source": template.source,
-        "subject": template.subject_source,
-        "sender": template.sender_source,
+        "subject": template.subject.source,
+        "sender": template.sender.source,
+    }
+
+
+def partner_row(partner: Partner) -> dict[str, object]:
+    """Return what is known of how a partner reads, for JSON output; the keys are public (docs/cli.md)."""
+    return {
+        "unwritable": partner.unwritable,
+        "value_rules": [
+            {
+                "fields": sorted(rule.fields),
+                "filter": rule.filter,
+                "when": rule.when,
+                "why": rule.why,
+                "source": rule.source,
+            }
+            for rule in partner.value_rules
+        ],
+        "hazards": [{"text": each.text, "source": each.source} for each in partner.hazards],
+        "intake": [{"text": each.text, "source": each.source} for each in partner.intake],
     }
 
 
@@ -143,9 +192,9 @@ def mail_row(content: bytes) -> dict[str, object]:
     }
 
 
-def show_mail(content: bytes) -> None:
-    """Print one mail as a person reads it."""
-    read, console = letter(content), screen()
+def show_mail(content: bytes, console: Console | None = None) -> None:
+    """Print one mail as a person reads it, as a result or on another console."""
+    read, console = letter(content), console or screen()
     show_pairs(console, [("From", read.sender), ("To", read.recipients), ("Subject", read.subject)])
     console.print()
     console.print(read.body, soft_wrap=True, end="" if read.body.endswith("\n") else "\n")

@@ -1,9 +1,10 @@
 """Compose: a notification and its registrations become mails, as bytes for the wire (docs/mail-format.md).
 
-`composer` renders, `explanation` says why a mail cannot be written, `mime` lays out the bytes, `header`
-makes header lines and `charset` turns text into a partner's charset.
+`composer` renders and decides; `correction` changes values so that a mail can be written and read, `proof`
+reads it back; `explanation` says why a mail cannot be written and `difference` how it would be misread.
+`mime` lays out the bytes and `header` makes header lines; `part` is what one mail is made of.
 """
 
-from relay.compose.composer import ComposedMail, Composer, Composition, Unwritable
+from relay.compose.composer import ComposedMail, Composer, Composition, Rewriting, Unwritable
 
-__all__ = ["ComposedMail", "Composer", "Composition", "Unwritable"]
+__all__ = ["ComposedMail", "Composer", "Composition", "Rewriting", "Unwritable"]

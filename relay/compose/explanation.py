@@ -2,17 +2,22 @@
 
 Runs only after writing has failed, so it may take its time: it tries each header and the body of each mail
 on its own and says what stands in the way. A character is traced to the values that hold it, by their path
-in the notification, or else to the template's own text. A reason holds no value, only single characters.
+in the notification; a template's own text has been tried when it was loaded. A reason holds no value, only
+single characters.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from grammar import Catalogue, Record, Renderer, TemplateError
-from relay.compose.charset import CharacterError, charset_of, shown
+from grammar import Catalogue, Record, TemplateError
+from relay.charset import CharacterError, charset_of, shown
+from relay.compose.correction import holdings
 from relay.compose.header import HeaderError, parse_mailbox, sender_line, text_line
 from relay.compose.mime import mail_bytes
+from relay.compose.part import Part
 from relay.registry import Registration
+from relay.registry.piece import Piece
 
 MAX_ROWS = 20  # of one reason: whoever mends twenty characters of a notification does not look for the next
 
@@ -23,70 +28,75 @@ class _Place:
 
     name: str
     fields: frozenset[str]
+    author: str  # who wrote what no value brought
     render: Callable[[Record], str]
     write: Callable[[str], bytes]
 
 
-def explain(registration: Registration, parts: Sequence[tuple[str, Record]], catalogue: Catalogue) -> str:
-    """One problem a row, each once, for all mails of the registration.
+def explanation(registration: Registration, unwritten: Sequence[Part], catalogue: Catalogue) -> list[str]:
+    """One problem a row, each once, for all parts that could not be written.
 
     Args:
         registration: whose mails they are.
-        parts: what each mail is made of: an order number, empty for the whole pack, and a record.
+        unwritten: with their values folded to the charset, or as they were changed last.
         catalogue: knows where a field's value comes from.
     """
     places = _places(registration)
-    found = (
-        row
-        for index, (order_no, record) in enumerate(parts)
-        for place in places
-        for row in _problems(registration, place, record, index if order_no else 0, catalogue)
-    )
+    found = (row for part in unwritten for place in places for row in _problems(place, part, catalogue))
     rows: dict[str, None] = {}
     for row in found:
         if row not in rows and len(rows) == MAX_ROWS:
-            return "\n".join(
-                [*rows, "and more"]
-            )  # without looking further: a hostile notification has no end
+            return [*rows, "and more"]  # without looking further: a hostile notification has no end
         rows[row] = None
-    return "\n".join(rows)
+    return list(rows)
 
 
-def _problems(
-    registration: Registration, place: _Place, record: Record, first_order: int, catalogue: Catalogue
-) -> Iterator[str]:
-    """What stands in the way of one text, for one record whose first order has this index in the pack."""
+def _problems(place: _Place, part: Part, catalogue: Catalogue) -> Iterator[str]:
+    """What stands in the way of one text of one part."""
     try:
-        text = place.render(record)
+        text = place.render(part.record)
         place.write(text)
     except CharacterError as error:
         for char in error.characters:
             what = f"{shown(char)} cannot be written in {error.label}; {_row(place, text, char)}"
-            holders = _holders(char, place, record, first_order, catalogue)
-            yield from (f"{holder}: {what}" for holder in holders or [_author(registration, place)])
+            holders = list(islice(_holders(char, place, part, catalogue), MAX_ROWS + 1)) or [place.author]
+            yield from (f"{holder}: {what}" for holder in holders)
     except HeaderError as error:
-        yield f"{_author(registration, place)}: {error}; {place.name}"
+        yield f"{place.author}: {error}; {place.name}"
     except TemplateError as error:
-        yield f"{_author(registration, place)}: {error.message}; {place.name}"
+        yield f"{place.author}: {error.message}; {place.name}"
 
 
 def _places(registration: Registration) -> tuple[_Place, ...]:
     template = registration.template
     charset = charset_of(template.partner.charset)
+    own = f"registration {registration.id}"
 
-    def from_renderer(name: str, renderer: Renderer, write: Callable[[str], bytes]) -> _Place:
-        return _Place(name=name, fields=renderer.fields, render=renderer, write=write)
+    def of_piece(name: str, piece: Piece, original: Piece, write: Callable[[str], bytes]) -> _Place:
+        author = f"template {template.key}" if piece is original else own
+        return _Place(name=name, fields=piece.fields, author=author, render=piece, write=write)
 
     return (
-        from_renderer("sender", registration.sender, lambda text: sender_line(parse_mailbox(text), charset)),
-        from_renderer("subject", registration.subject, lambda text: text_line("Subject", text, charset)),
+        of_piece(
+            "sender",
+            registration.sender,
+            template.sender,
+            lambda text: sender_line(parse_mailbox(text), charset),
+        ),
+        of_piece(
+            "subject",
+            registration.subject,
+            template.subject,
+            lambda text: text_line("Subject", text, charset),
+        ),
         _Place(
             name="recognition_key",
             fields=frozenset(),
-            render=lambda _: registration.recognition_key,
+            author=own,
+            render=lambda _: charset.fold(registration.recognition_key),
             write=lambda text: text_line("X-Recognition-Key", text, charset),
         ),
-        from_renderer("body", template.body, lambda text: mail_bytes((), text, charset)),
+        of_piece("body", registration.body, template.body, lambda text: mail_bytes((), text, charset)),
     )
 
 
@@ -98,31 +108,13 @@ def _row(place: _Place, text: str, char: str) -> str:
     return f"body row {row}"
 
 
-def _holders(char: str, place: _Place, record: Record, first_order: int, catalogue: Catalogue) -> list[str]:
+def _holders(char: str, place: _Place, part: Part, catalogue: Catalogue) -> Iterator[str]:
     """The values that hold the character, as path in the notification and field."""
-    holders = []
-    for name in sorted(place.fields):
-        entry = catalogue[name]
-        title = f"({name} {entry.label['ja']})"
-        if entry.scope == "order":
-            path = entry.path.removeprefix("order.")
-            holders += [
-                f"pack.orders[{index}].{path} {title}"
-                for index, order in enumerate(record.orders, first_order)
-                if char in order[name]
-            ]
-        elif char in record[name]:
-            holders.append(f"{entry.path or 'registration'} {title}")
-    return holders
-
-
-def _author(registration: Registration, place: _Place) -> str:
-    """Who wrote a text that no value brought: the registration or the template."""
-    own = {
-        "sender": registration.sender is not registration.template.sender,
-        "subject": registration.subject is not registration.template.subject,
-        "recognition_key": True,
-    }
-    if own.get(place.name):
-        return f"registration {registration.id}"
-    return f"template {registration.template.key}"
+    for held in holdings(part.record, place.fields, catalogue):
+        if char not in held.text:
+            continue
+        entry = catalogue[held.name]
+        path = entry.path or "registration"
+        if held.order is not None:
+            path = f"pack.orders[{part.first_order + held.order}].{entry.path.removeprefix('order.')}"
+        yield f"{path} ({held.name} {entry.label['ja']})"

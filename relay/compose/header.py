@@ -2,8 +2,8 @@
 
 Guarantees: every line is printable ASCII and at most 76 characters long, but where one address is longer; an
 encoded-word has at most 75 and is complete in itself. A reader that follows RFC 2047 gets the text back
-exactly, spaces included. ASCII words stay as they are. Every line is made by `_line`, the one place where
-a value meets a header: what is not printable ASCII cannot pass it.
+exactly, spaces included; nothing is folded here. ASCII words stay as they are. Every line is made by `_line`,
+the one place where a value meets a header: what is not printable ASCII cannot pass it.
 
 Diagnostics: `HeaderError` (a sender that is no mailbox, a text too long) and `CharacterError`; both are
 about what somebody wrote. A ValueError from `_line` is our own bug.
@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from relay.compose.charset import CharacterError, Charset, first_distinct
+from relay.charset import CharacterError, Charset, first_distinct
 from relay.errors import DenreiError
 from relay.quantity import mail_address
 
@@ -80,11 +80,11 @@ def plain_line(name: str, value: str) -> bytes:
 def text_line(name: str, text: str, charset: Charset) -> bytes:
     r"""An unstructured header (Subject) with its CRLF. Raises HeaderError and CharacterError.
 
-    >>> from relay.compose.charset import UTF_8
+    >>> from relay.charset import UTF_8
     >>> text_line("Subject", "Order 注文", UTF_8)
     b'Subject: Order =?UTF-8?B?5rOo5paH?=\r\n'
     """
-    text = _fold_text(text, charset)
+    _check(text, charset)
     if len(name) + 2 + len(text) <= _LINE and _stands_as_is(text):
         return _line(name, [f"{name}: {text}"])
     return _line(name, _fill(name, _words(text, _PRINTABLE), charset))
@@ -92,7 +92,8 @@ def text_line(name: str, text: str, charset: Charset) -> bytes:
 
 def sender_line(mailbox: Mailbox, charset: Charset) -> bytes:
     """The From header with its CRLF. Raises HeaderError and CharacterError."""
-    name = _fold_text(mailbox.name, charset)
+    name = mailbox.name
+    _check(name, charset)
     words = _words(name, _ATEXT) if name else []
     quotable = name.isascii() and len(name) <= _PLAIN_WORD and "=?" not in name
     if quotable and any(encoded for _, encoded in words):
@@ -108,12 +109,14 @@ def recipients_line(addresses: Sequence[str]) -> bytes:
     return _line("To", _fill("To", words))
 
 
-def _fold_text(text: str, charset: Charset) -> str:
+def _check(text: str, charset: Charset) -> None:
+    """Refuse a text that cannot be this header, with all of its unwritable characters at once."""
     if controls := _CONTROL.findall(text):
         raise CharacterError(first_distinct(controls), "a header")
     if len(text) > MAX_TEXT:
         raise HeaderError(f"has {len(text)} characters; a header may have {MAX_TEXT}")
-    return charset.fold(text)
+    if not text.isascii():
+        charset.encode(text)
 
 
 def _stands_as_is(text: str) -> bool:
@@ -171,7 +174,7 @@ def _fill(name: str, words: Sequence[tuple[str, bool]], charset: Charset | None 
 def _encoded_word(text: str, room: int, charset: Charset) -> tuple[str, int]:
     """One encoded-word of at most `room` characters from the text's start, and how many characters it took.
 
-    >>> from relay.compose.charset import ISO_2022_JP, UTF_8
+    >>> from relay.charset import ISO_2022_JP, UTF_8
     >>> _encoded_word("注" * 40, 75, UTF_8)[1], _encoded_word("注" * 40, 75, ISO_2022_JP)[1]
     (15, 18)
     """

@@ -4,14 +4,14 @@ Built by hand because `email.message.EmailMessage` costs many times as much (tes
 how many) and because each byte that a partner's reader may depend on is then decided here and nowhere else.
 
 Guarantees: only ASCII bytes, so no hop needs 8BITMIME; no line over 998 octets without its CRLF; the mail
-ends in CRLF; the text's own line ends become CRLF and are the only ones; no value is wrapped or cut.
+ends in CRLF; the text's own line ends become CRLF and are the only ones; no value is wrapped, cut or folded.
 Source: RFC 5322 section 2.3, RFC 2045 sections 6.2, 6.7 and 6.8, RFC 2046 section 4.1.
 """
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from relay.compose.charset import Charset
+from relay.charset import Charset
 
 LONGEST_LINE = 998  # octets, RFC 5322 section 2.1.1
 _BASE64_LINE = 76  # characters, RFC 2045 section 6.8
@@ -21,12 +21,12 @@ _MIME_HEADER = (
 )
 
 
-def mail_bytes(headers: Sequence[bytes], text: str, charset: Charset) -> bytes:
+def mail_bytes(headers: Iterable[bytes], text: str, charset: Charset) -> bytes:
     r"""A whole mail of these header lines and this body of rows that end in `\n`.
 
-    Raises CharacterError.
+    Raises CharacterError, before it asks for the first header.
 
-    >>> from relay.compose.charset import UTF_8
+    >>> from relay.charset import UTF_8
     >>> mail_bytes([b"Subject: a\r\n"], "注文\n", UTF_8).split(b"\r\n\r\n")[1]
     b'5rOo5paHDQo=\r\n'
     """

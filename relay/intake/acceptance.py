@@ -3,8 +3,8 @@
 Each registration of the seller for the type comes out as one of these:
 
 - use N: nothing but a journal entry;
-- its mails cannot be written: the notification is quarantined for it alone (the composer gives a registration
-  all of its mails or none, so that a replay doubles nothing);
+- its mails cannot be written, or would be misread: the notification is quarantined for it alone (the composer
+  gives a registration all of its mails or none, so that a replay doubles nothing);
 - wait Y: its deliveries are held for the period, or until a person releases them;
 - else its deliveries are due at once: leased to this worker when it has room for them in memory, else queued.
 
@@ -12,12 +12,13 @@ Source: design of registrations (docs/configuration.md); ours.
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from relay.clock import Clock
-from relay.compose.composer import ComposedMail, Composer, Unwritable
+from relay.compose.composer import ComposedMail, Composer, Composition, Unwritable
 from relay.journal import Entry, Event
 from relay.notification import Notification
 from relay.registry import Registration
@@ -63,6 +64,8 @@ def acceptance(
     composer: Composer,
     clock: Clock,
     lease: Callable[[int], Lease | None] = no_lease,
+    unproved: AbstractSet[str] = frozenset(),
+    read_with: str = "",
 ) -> Accepted:
     """Everything that a notification causes.
 
@@ -73,8 +76,13 @@ def acceptance(
         composer: makes the mails.
         clock: for ids and the time of acceptance.
         lease: asked once for as many deliveries as are due at once; None queues them.
+        unproved: ids of registrations whose mails a person wants sent also where they would be misread.
+        read_with: the key of the template whose text the mail was; empty when it came with a document.
     """
-    return _Accepting(notification, received=received, clock=clock).accepted(registrations, composer, lease)
+    accepting = _Accepting(notification, received=received, clock=clock, read_with=read_with)
+    used = [registration for registration in registrations if registration.use]
+    composition = composer.compose(notification, used, unproved=unproved)
+    return accepting.accepted(registrations, composition, lease)
 
 
 def fresh(accepted: Accepted) -> list[Due]:
@@ -96,10 +104,13 @@ def fresh(accepted: Accepted) -> list[Due]:
 class _Accepting:
     """Gathers what one notification causes."""
 
-    def __init__(self, notification: Notification, *, received: Received, clock: Clock) -> None:
+    def __init__(
+        self, notification: Notification, *, received: Received, clock: Clock, read_with: str
+    ) -> None:
         self._notification = notification
         self._received = received
         self._clock = clock
+        self._read_with = read_with
         self._id = clock.new_id()
         self._now = clock.now()
         self._entries: list[Entry] = []
@@ -107,11 +118,9 @@ class _Accepting:
     def accepted(
         self,
         registrations: Sequence[Registration],
-        composer: Composer,
+        composition: Composition,
         lease: Callable[[int], Lease | None],
     ) -> Accepted:
-        used = [registration for registration in registrations if registration.use]
-        composition = composer.compose(self._notification, used)
         mails = composition.mails
         self._note(Event.ACCEPTED, detail=self._summary(len(mails), len(composition.unwritable)))
         if not registrations:
@@ -119,6 +128,8 @@ class _Accepting:
         for registration in registrations:
             if not registration.use:
                 self._note(Event.UNUSED, detail=f"registration {registration.id} has use N")
+        for each in composition.rewritings:
+            self._note(Event.REWRITTEN, detail=f"registration {each.registration.id}: {each.detail}")
         notification = self._notification
         written = notification.written()
         return Accepted(
@@ -138,8 +149,9 @@ class _Accepting:
 
     def _summary(self, mails: int, unwritable: int) -> str:
         notification = self._notification
-        text = f"{notification.type} of pack {notification.pack.pack_no}: mails {mails}"
-        return f"{text}, registrations that cannot be written {unwritable}" if unwritable else text
+        how = f" (read with {self._read_with})" if self._read_with else ""
+        text = f"{notification.type} of pack {notification.pack.pack_no}{how}: mails {mails}"
+        return f"{text}, registrations in quarantine {unwritable}" if unwritable else text
 
     def _deliveries(
         self, mails: Sequence[ComposedMail], lease: Callable[[int], Lease | None]
@@ -196,7 +208,8 @@ class _Accepting:
             notification_id=self._id,
             registration=registration,
         )
-        detail = f"registration {registration} cannot be written"
+        trouble = "would be misread" if unwritable.is_misread else "cannot be written"
+        detail = f"registration {registration} {trouble}"
         self._note(Event.QUARANTINED, quarantine_id=kept.id, detail=detail)
         return kept
 

@@ -7,24 +7,26 @@ docs/configuration.md are for the people who write the files.
 
 from relay.registry.group import Templates, load_templates
 from relay.registry.live import LiveRegistry
-from relay.registry.partner import Charset, Hazard, Partner
-from relay.registry.piece import Unit
+from relay.registry.partner import Hazard, Partner
+from relay.registry.piece import Piece, Unit
 from relay.registry.registration import MAX_RECIPIENTS, Registration, SellerFile
 from relay.registry.registry import Registry, load_registry
+from relay.registry.rule import ValueRule
 from relay.registry.template import PartnerTemplate
 
 __all__ = [
     "MAX_RECIPIENTS",
-    "Charset",
     "Hazard",
     "LiveRegistry",
     "Partner",
     "PartnerTemplate",
+    "Piece",
     "Registration",
     "Registry",
     "SellerFile",
     "Templates",
     "Unit",
+    "ValueRule",
     "load_registry",
     "load_templates",
 ]

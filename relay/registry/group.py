@@ -104,7 +104,7 @@ def _group(
     folder: Path, catalogue: Catalogue, problems: list[Problem]
 ) -> tuple[Partner | None, list[tuple[Path, PartnerTemplate]]]:
     try:
-        partner = load_partner(folder)
+        partner = load_partner(folder, catalogue)
     except BadInput as error:
         problems += error.problems
         return None, []

@@ -1,12 +1,13 @@
 """Registrations: what one seller's file says about who gets which mail, where and when.
 
 Guarantees: recipients can stand in an envelope and a header as they are; a registration names exactly one
-template that exists; its own subject and sender are as good as a template's. Diagnostics: `BadInput` with
-file, line and path of every problem.
+template that exists; its own subject, sender and body are as good as a template's, and its recognition key
+can be written in the partner's charset. Diagnostics: `BadInput` with file, line and path of every problem.
 
 Source: the marketplace's screen 受注メール管理; period and recognition key are our definition.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,14 +24,16 @@ from pydantic import (
     model_validator,
 )
 
-from grammar import Renderer
+from grammar.value import is_blank
+from relay.charset import charset_of
+from relay.charset import shown as shown_character
 from relay.document import Place as PathInTree
 from relay.document import locator, parse_yaml, validated
 from relay.errors import BadInput, Problem
 from relay.notification import Identifier, Moment
 from relay.quantity import Duration, Flag, MailAddress
 from relay.registry.group import Templates
-from relay.registry.piece import Compiler, Line, PieceKind, Place
+from relay.registry.piece import BODY, Compiler, Line, Piece, PieceKind, Place
 from relay.registry.template import PartnerTemplate
 from relay.source import read_source
 from relay.wording import near_miss, path_text, shown
@@ -37,7 +41,20 @@ from relay.wording import near_miss, path_text, shown
 MAX_RECIPIENTS = 20  # of one registration: each is a delivery of its own, and all are named in one To
 MAX_REGISTRATIONS = 1_000  # of one seller; the marketplace has some fifty templates to choose from
 
+# The row that opens a literal block of YAML, whose rows are the text's own.
+_BLOCK = re.compile(rb":[ \t]*\|[-+0-9]*[ \t]*(?:#.*)?\r?$")
+
 Shown = Annotated[str, StringConstraints(strict=True, max_length=100, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$")]
+
+
+def _printable(body: str) -> str:
+    if is_blank(body):
+        raise ValueError("is blank: leave it out to send the template's")
+    return body
+
+
+# How long it may be is the language's business: grammar.limits.MAX_SOURCE.
+Body = Annotated[str, StringConstraints(strict=True), AfterValidator(_printable)]
 RegistrationId = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 ]
@@ -55,8 +72,9 @@ class Registration:
     wait: bool  # 待機
     period: timedelta | None  # with wait: how long each mail is held; None: until a person releases it
     recognition_key: str  # 認識キー
-    subject: Renderer  # its own, else the template's
-    sender: Renderer
+    subject: Piece  # its own, else the template's
+    sender: Piece
+    body: Piece
     registered_by: str
     registered_at: datetime | None  # aware, UTC
     changed_by: str
@@ -92,6 +110,9 @@ class RegistrationEntry(_Strict):
     )
     sender: Line | None = Field(
         default=None, description="Its own sender (送信者) in place of the template's."
+    )
+    body: Body | None = Field(
+        default=None, description="Its own body (テンプレートの詳細) in place of the template's."
     )
     registered_by: Shown = Field(default="", description="Who registered it (登録者).")
     registered_at: Moment | None = Field(
@@ -164,8 +185,7 @@ class _Reading:
         template = self._template(index, entry)
         if template is None:
             return None
-        subject = self._line(index, "subject", entry.subject, template) or template.subject
-        sender = self._line(index, "sender", entry.sender, template) or template.sender
+        self._check_key(index, entry.recognition_key, template)
         return Registration(
             id=entry.id,
             seller_id=seller_id,
@@ -175,8 +195,9 @@ class _Reading:
             wait=entry.wait,
             period=entry.period,
             recognition_key=entry.recognition_key,
-            subject=subject,
-            sender=sender,
+            subject=self._own(index, "subject", entry.subject, template) or template.subject,
+            sender=self._own(index, "sender", entry.sender, template) or template.sender,
+            body=self._own(index, BODY, entry.body, template) or template.body,
             registered_by=entry.registered_by,
             registered_at=entry.registered_at,
             changed_by=entry.changed_by,
@@ -201,14 +222,38 @@ class _Reading:
             )
         return found
 
-    def _line(
+    def _own(
         self, index: int, kind: PieceKind, source: str | None, template: PartnerTemplate
-    ) -> Renderer | None:
+    ) -> Piece | None:
         if source is None:
             return None
         steps = ("registrations", index, kind)
-        place = Place(file=self._file, path=path_text(steps), first_line=lambda: self._line_of(steps))
-        return self._compiler.piece(source, kind, template.unit, place=place, problems=self.problems)
+        place = Place(
+            file=self._file, path=path_text(steps), line_of=lambda row: self._line_of_row(steps, row)
+        )
+        profile = template.partner.charset
+        return self._compiler.piece(source, kind, template.unit, profile, place=place, problems=self.problems)
+
+    def _check_key(self, index: int, key: str, template: PartnerTemplate) -> None:
+        charset = charset_of(template.partner.charset)
+        place = ("registrations", index, "recognition_key")
+        self.problems += [
+            Problem(
+                message=f"{shown_character(char)} cannot be written in {charset.profile.upper()}",
+                path=path_text(place),
+                file=self._file,
+                line=self._line_of(place),
+            )
+            for char in (() if key.isascii() else charset.unwritable(key))
+        ]
+
+    def _line_of_row(self, steps: PathInTree, row: int) -> int | None:
+        """The line of a row of a text: its own in a block (`body: |`), else that of the text's key."""
+        line = self._line_of(steps)
+        if line is None:
+            return None
+        opening = self._content.split(b"\n", line)[line - 1 : line]
+        return line + row if any(map(_BLOCK.search, opening)) else line
 
     def _line_of(self, steps: PathInTree) -> int | None:
         """The line of a place; the file is read again for the first one, and never while all is good."""

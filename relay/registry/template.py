@@ -12,12 +12,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from grammar import Catalogue, Renderer
+from grammar import Catalogue
 from relay.document import locate, parse_yaml, validated
 from relay.errors import BadInput, Problem
 from relay.notification import NotificationType
 from relay.registry.partner import Partner, Title
-from relay.registry.piece import BODY, Compiler, Line, PieceKind, Place, Unit
+from relay.registry.piece import BODY, Compiler, Line, Piece, PieceKind, Place, Unit
 from relay.source import read_source
 
 MAX_MAIL_FILE = (
@@ -40,12 +40,9 @@ class PartnerTemplate:
     unit: Unit
     source: Source
     attested_rows: int  # so many leading rows of the body stand in the marketplace's manual
-    subject_source: str
-    sender_source: str
-    body_source: str
-    subject: Renderer
-    sender: Renderer
-    body: Renderer
+    subject: Piece
+    sender: Piece
+    body: Piece
 
 
 class _FrontMatter(BaseModel):
@@ -71,11 +68,12 @@ def load_template(path: Path, *, partner: Partner, catalogue: Catalogue) -> Part
     below_head = head.count(b"\n") + 2
     compiler = Compiler(catalogue)
 
-    def compiled(source: str, kind: PieceKind) -> Renderer | None:
-        place = Place(
-            file=file, path=kind, first_line=lambda: below_head if kind == BODY else locate(head, (kind,))
-        )
-        return compiler.piece(source, kind, front.unit, place=place, problems=problems)
+    def compiled(source: str, kind: PieceKind) -> Piece | None:
+        def line_of(row: int) -> int | None:
+            return below_head + row - 1 if kind == BODY else locate(head, (kind,))
+
+        place = Place(file=file, path=kind, line_of=line_of)
+        return compiler.piece(source, kind, front.unit, partner.charset, place=place, problems=problems)
 
     subject, sender, text = (
         compiled(front.subject, "subject"),
@@ -93,9 +91,6 @@ def load_template(path: Path, *, partner: Partner, catalogue: Catalogue) -> Part
         unit=front.unit,
         source=front.source,
         attested_rows=front.attested_rows,
-        subject_source=front.subject,
-        sender_source=front.sender,
-        body_source=body,
         subject=subject,
         sender=sender,
         body=text,

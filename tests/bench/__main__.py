@@ -2,10 +2,11 @@
 
 import sys
 
-from tests.bench import composing, delivering, receiving, relay, rendering, storing
+from tests.bench import composing, delivering, reading, receiving, relay, rendering, storing
 
 ROOMS = {
     "rendering": rendering.show,
+    "reading": reading.run,
     "composing": composing.run,
     "receiving": receiving.run,
     "storing": storing.run,

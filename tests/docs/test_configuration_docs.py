@@ -13,10 +13,12 @@ from pydantic_core import PydanticUndefined
 from grammar import load_catalogue
 from relay.config import Config, DeliveryConfig, load
 from relay.document import parse_yaml
+from relay.notification import NotificationType
 from relay.quantity import HostPort
 from relay.registry import MAX_RECIPIENTS, SellerFile, load_templates
 from relay.registry.partner import _HazardEntry, _PartnerFile
 from relay.registry.registration import MAX_REGISTRATIONS, RegistrationEntry
+from relay.registry.rule import RuleEntry
 from relay.registry.template import _FrontMatter
 from relay.source import MAX_FILE
 
@@ -132,7 +134,7 @@ def test_the_bound_of_recipients_is_documented():
     assert f"at most {MAX_RECIPIENTS} recipients" in CONFIGURATION
 
 
-@pytest.mark.parametrize("model", [_PartnerFile, _HazardEntry, _FrontMatter])
+@pytest.mark.parametrize("model", [_PartnerFile, _HazardEntry, RuleEntry, _FrontMatter])
 def test_a_partner_s_files_are_documented_key_by_key(model):
     """Whoever adds a partner finds each key on the page."""
     assert [name for name in model.model_fields if f"| `{name}` |" not in PARTNERS] == []
@@ -154,7 +156,13 @@ def test_the_page_s_example_of_a_partner_works(tmp_path):
 
 def test_the_table_of_shipped_templates_is_what_is_shipped():
     """Number, key, type and charset as in the files; attested rows are claimed for those that have them."""
-    japanese = {"order_info": "注文情報", "delivery_request": "配送要請"}
+    japanese = {
+        "order_info": "注文情報",
+        "delivery_request": "配送要請",
+        "delivery_complete": "配送完了",
+        "cancel_request": "キャンセル要請",
+        "cancel_complete": "キャンセル完了",
+    }
     templates = list(load_templates(ROOT / "partner_templates", load_catalogue()))
     rows = re.findall(r"(?m)^\| (\d+) \| `(.+?)` \| (.+?) \| (.+?) \| (.+?) \|$", PARTNERS)
     assert [row[:4] for row in rows] == [
@@ -165,10 +173,29 @@ def test_the_table_of_shipped_templates_is_what_is_shipped():
     ]
 
 
+def test_each_shipped_group_has_its_row():
+    """The table of groups names each as the screen does, with its word for PACK_NO."""
+    partners = load_templates(ROOT / "partner_templates", load_catalogue()).partners
+    rows = re.findall(
+        r"(?m)^\| (.+? Template) \| `(.+?)` \| (?:カート番号|注文番号|CART_NO) \| .+ \|$", PARTNERS
+    )
+    assert sorted(name for name, _ in rows) == sorted(each.name for each in partners.values())
+
+
 def test_the_names_of_shipped_templates_are_told_whose_they_are():
-    """What the page says of a name is said of the name in the file; only ours goes without a word."""
-    names = [each.name for each in load_templates(ROOT / "partner_templates", load_catalogue())]
-    assert [name for name in names if f"`{name}`" not in PARTNERS] == ["[Email] Basic Order"]
+    """The names that the manual shows stand on the page; the others are made as the page says."""
+    templates = load_templates(ROOT / "partner_templates", load_catalogue())
+    shown = [template.number for template in templates if f"`{template.name}`" in PARTNERS]
+    assert shown == [1, 18, 47]
+    words = ("Order", "Transport", "Delivered", "Cancel Request", "Cancel Complete")
+    assert all(f"`{word}`" in PARTNERS for word in words)
+    made = {
+        f"[Email] {template.partner.name.removesuffix(' Template')} {word}": template.number
+        for template in templates
+        for word, kind in zip(words, NotificationType, strict=True)
+        if template.notification is kind and template.number not in shown
+    }
+    assert made == {template.name: template.number for template in templates if template.number not in shown}
 
 
 def test_the_limits_of_a_seller_s_file_are_documented():

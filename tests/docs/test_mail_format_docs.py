@@ -5,7 +5,8 @@ from email import message_from_bytes
 from pathlib import Path
 
 from grammar import load_catalogue
-from relay.compose.charset import ISO_2022_JP
+from relay.charset import ISO_2022_JP, ISO_2022_JP_MS, decoded
+from relay.charset.decoding import CODECS
 from relay.compose.header import MAX_TEXT
 from tests.support.composing import composer, notification, registration
 
@@ -32,7 +33,28 @@ def test_every_fold_is_as_documented():
     assert len(folds) == 18
     for char, code, place in folds:
         assert ord(char) == int(code, 16)
-        assert ISO_2022_JP.encode(ISO_2022_JP.fold(char)) == b"\x1b$B" + bytes.fromhex(place) + b"\x1b(B"
+        for charset in (ISO_2022_JP, ISO_2022_JP_MS):
+            assert charset.encode(charset.fold(char)) == b"\x1b$B" + bytes.fromhex(place) + b"\x1b(B"
+
+
+def test_the_numbers_of_characters_are_as_documented():
+    """What each JIS profile writes beyond ASCII, counted over Unicode's first plane."""
+    every = [chr(code) for code in range(0x80, 0x10000) if not 0xD800 <= code < 0xE000]
+    strict, windows = (
+        {char for char in every if charset.coded(char) is not None}
+        for charset in (ISO_2022_JP, ISO_2022_JP_MS)
+    )
+    assert strict < windows
+    assert f"the {len(strict):,} characters of JIS X 0208" in section("Charsets")
+    assert f"the {len(windows - strict)} characters of Windows" in section("Charsets")
+
+
+def test_every_label_is_as_documented():
+    """The table has every label that is read, under the charset that it is read as."""
+    rows = re.findall(r"(?m)^\| (\S+) \| (`.+) \|$", section("Charsets that are read"))
+    documented = {label: name for name, labels in rows for label in re.findall(r"`([^`]+)`", labels)}
+    assert documented | {"": "US-ASCII"} == CODECS
+    assert {decoded(b"Order 1", label) for label in documented} == {"Order 1"}
 
 
 def test_the_limit_is_as_documented():
@@ -45,12 +67,11 @@ def test_reasons_are_worded_as_documented():
     catalogue = load_catalogue()
     body = "[備考]\n##LOOP##<$_DEL_MEMO_$>\n##LOOP##[商品名] <$_ITEM_NM_$>\n"
     spoilt = notification("本", "皿", "髙級茶碗", memos=("急ぎ",) * 12 + ("①",))
-    said = [
-        *composer(catalogue).compose(spoilt, [registration(catalogue, body=body)]).unwritable,
-        *composer(catalogue)
-        .compose(notification(), [registration(catalogue, subject="㈱の注文")])
-        .unwritable,
-        *composer(catalogue).compose(notification(), [registration(catalogue, sender="Shop")]).unwritable,
+    cases = [
+        (spoilt, registration(catalogue, body=body)),
+        (notification(buyer="𠮷野 花子"), registration(catalogue, sender="<$_BUYER_NM_$> <a@example.jp>")),
+        (notification(buyer="例" * 50), registration(catalogue, subject="<$_BUYER_NM_$>" * 81)),
     ]
+    said = [each for case in cases for each in composer(catalogue).compose(case[0], [case[1]]).unwritable]
     documented = section("What cannot be written").split("```\n")[1]
     assert "".join(f"{each.reason}\n" for each in said) == documented

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from relay.intake import decoding, reception
+from relay.intake import decoding, form, part, reception, recognition, spelling, wrapping
 from relay.intake.contract import DAY, MOMENT, notification_schema, schema_text
 from relay.intake.decoding import decode
 from relay.notification import MAX_MEMOS, MAX_ORDERS, MAX_TEXT, Notification
@@ -52,12 +52,16 @@ def test_the_example_is_a_notification():
 @pytest.mark.parametrize(
     "sentence",
     [
-        f"At most {decoding.MAX_PARTS} parts, {decoding.MAX_DEPTH} deep, {decoding.MAX_LINES:,} lines",
+        f"At most {part.MAX_PARTS} parts, {part.MAX_DEPTH} deep, {part.MAX_LINES:,} lines",
         f"Text has at most {MAX_TEXT:,} characters",
         f"a list of at most {MAX_MEMOS} texts",
         f"1 to {MAX_ORDERS:,} orders",
         "`451 4.3.0 …`",
         *(f"`{notation}`" for notation in decoding._NOTATIONS),
+        ", ".join(" ".join(pair) for pair in spelling._ALIKE),
+        ", ".join(map(str, sorted(wrapping.WIDTHS)[:-1])) + f" or {max(wrapping.WIDTHS)} octets or columns",
+        " and ".join(f"`{name}`" for name in form._NEEDED),
+        f"At most {recognition.MAX_FORMS} templates or",
     ],
 )
 def test_the_limits_in_the_page_are_the_codes(sentence):

@@ -5,6 +5,7 @@ mail reader before it becomes the golden one.
 """
 
 from email import message_from_bytes, policy
+from email.header import decode_header
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from grammar import Catalogue, load_catalogue
 from relay.registry import Registration
 from tests.support.composing import composer, notification, registration
+from tests.support.japanese import read_as_windows
 
 FOLDER = Path(__file__).parent / "mails"
 
@@ -72,6 +74,22 @@ def _order(catalogue: Catalogue) -> Registration:
     )
 
 
+def _vendor(catalogue: Catalogue) -> Registration:
+    return registration(
+        catalogue,
+        body=CROSS,
+        subject="Qoo10の注文のお知らせです。(注文番号:<$_PACK_NO_$>) <$_BUYER_NM_$>",
+        sender="髙﨑商店㈱ Qoo10 <shop@example.jp>",
+        charset="iso-2022-jp-ms",
+    )
+
+
+def _replaced(catalogue: Catalogue) -> Registration:
+    return registration(
+        catalogue, body=CROSS, subject="注文 <$_BUYER_NM_$>", charset="iso-2022-jp-ms", unwritable="replace"
+    )
+
+
 def _long(catalogue: Catalogue) -> Registration:
     return registration(catalogue, body="[備考]\n<$_DEL_MEMO_$>\n")
 
@@ -80,6 +98,14 @@ CASES = {
     "pack_utf_8": (_stock, notification("長袖Tシャツ①", "ﾏｸﾞｶｯﾌﾟ 😀", "髙級茶碗", **ORDERS)),
     "pack_iso_2022_jp": (_cross, notification("長袖Tシャツ", "ﾏｸﾞｶｯﾌﾟ", "茶碗－大 ¥1,980", **ORDERS)),
     "order_utf_8": (_order, notification("長袖Tシャツ", "茶碗  大", **ORDERS)),
+    "vendor_iso_2022_jp_ms": (
+        _vendor,
+        notification("①長袖Tシャツ", "茶碗～大 №Ⅳ ¥1,980", memos=("㈱髙島 様方", "ﾏｸﾞ※"), buyer="山﨑 德子"),
+    ),
+    "replaced_iso_2022_jp_ms": (
+        _replaced,
+        notification("クレープ crêpe ①", "𠮷野焼 😀", memos=("玄関\u00a0先に",), buyer="𠮷野 花子"),
+    ),
     "long_row_iso_2022_jp": (_long, notification(memos=("長い備考。" * 100,))),
 }
 
@@ -103,6 +129,16 @@ def test_every_golden_mail_belongs_to_a_case():
     """No file is left behind that nothing is compared with."""
     stems = {path.stem.partition("-")[0] for path in FOLDER.iterdir()}
     assert stems == set(CASES)
+
+
+def read_as_windows_mail(name: str) -> tuple[str, list[str]]:
+    """A golden mail's subject and its body's rows from the fourth on, by code page 932."""
+    message = message_from_bytes((FOLDER / name).read_bytes())
+    subject = b"".join(
+        octets if isinstance(octets, bytes) else octets.encode("ascii")
+        for octets, _ in decode_header(message["Subject"])
+    )
+    return read_as_windows(subject), read_as_windows(message.get_payload(decode=True)).split("\r\n")[3:]
 
 
 def test_golden_mails_read_as_a_person_would_read_them():
@@ -133,4 +169,30 @@ def test_golden_mails_read_as_a_person_would_read_them():
         "鍵-7 shop",
     )
     assert read["long_row_iso_2022_jp.eml"].get_content() == "[備考]\r\n" + "長い備考。" * 100 + "\r\n"
+    vendor, replaced = (read_as_windows_mail(f"{name}_iso_2022_jp_ms.eml") for name in ("vendor", "replaced"))
+    assert vendor == (
+        "Qoo10の注文のお知らせです。(注文番号:300000001) 山﨑 德子",
+        [
+            "[注文番号] 300000001",
+            "[配送方法] ",
+            "[備考]",
+            "㈱髙島 様方",
+            "マグ※",
+            "[商品名] ①長袖Tシャツ",
+            "[商品名] 茶碗～大 №Ⅳ ￥1,980",
+            "",
+        ],
+    )
+    assert replaced == (
+        "注文 〓野 花子",
+        [
+            "[注文番号] 300000001",
+            "[配送方法] ",
+            "[備考]",
+            "玄関〓先に",
+            "[商品名] クレープ cr〓pe ①",
+            "[商品名] 〓野焼 〓",
+            "",
+        ],
+    )
     assert "商品名:ﾏｸﾞｶｯﾌﾟ 😀\r\n" in read["pack_utf_8.eml"].get_content()

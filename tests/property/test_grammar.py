@@ -1,12 +1,14 @@
 """The laws of the template language (docs/template-language.md, "Laws"), on hostile sources and values."""
 
+import re
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grammar import Renderer, TemplateError, compile_template, load_catalogue, parse, parse_line
-from grammar.ast import Loop, Template
+from grammar.ast import Directive, Field, If, Loop, Row, Template
+from grammar.formatter import formatted
 from grammar.value import clean, is_blank
 from tests.support.records import documents, hostile_texts, templates
 
@@ -18,14 +20,29 @@ def compiled(source: str, unit: str = "pack") -> Renderer:
     return compile_template(parse(source), catalogue=CATALOGUE, unit=unit)
 
 
-def nodes(template: Template) -> list[Any]:
-    found: list[Any] = [template]
-    for item in template.items:
-        if isinstance(item, Loop):
-            found += [item, item.opening, item.closing]
-    for row in template.rows:
-        found += [row, *row.directives, *row.pieces]
+def nodes(node: Any) -> list[Any]:
+    """The node and all below it, as its own attributes tell them."""
+    found = [node]
+    for name in node.__slots__:
+        value = getattr(node, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if hasattr(part, "span"):
+                found += nodes(part)
     return found
+
+
+def unspelt(node: Any) -> Any:
+    """A tree without what formatting may change: places, brackets, spelling and order of directives."""
+    if isinstance(node, tuple):
+        return tuple(map(unspelt, node))
+    if isinstance(node, Directive):
+        return node.keyword
+    if isinstance(node, Row):
+        return (frozenset(map(unspelt, node.directives)), unspelt(node.pieces), node.newline)
+    if not hasattr(node, "span"):
+        return node
+    names = [name for name in node.__slots__ if name not in ("span", "source", "brackets", "spelling")]
+    return (type(node), *(unspelt(getattr(node, name)) for name in names))
 
 
 @laws
@@ -36,6 +53,61 @@ def test_a_tree_is_its_source(source):
     assert str(template) == source
     for node in nodes(template):
         assert source[node.span.start : node.span.end] == str(node)
+
+
+@laws
+@given(templates(), st.data())
+def test_a_template_broken_anywhere_is_explained(source, drawn):
+    """Without one character or one row a good template is another, or an error with place and mend."""
+    rows = source.split("\n")
+    if drawn.draw(st.booleans()):
+        del rows[drawn.draw(st.integers(0, len(rows) - 1))]
+        broken = "\n".join(rows)
+    else:
+        at = drawn.draw(st.integers(0, max(0, len(source) - 1)))
+        broken = source[:at] + source[at + 1 :]
+    try:
+        assert str(parse(broken)) == broken
+    except TemplateError as error:
+        found = error
+    else:
+        return
+    assert found.hint
+    assert 0 <= found.span.start <= len(broken)
+    assert found.span.start < found.span.end
+
+
+@laws
+@given(templates())
+def test_formatting_changes_spellings_only(source):
+    """The text stays to the character, each marker stays a marker of the same meaning, and once is enough."""
+    template = parse(source)
+    result = formatted(template)
+    assert unspelt(parse(result)) == unspelt(template)
+    assert formatted(parse(result)) == result
+    assert not re.search(r"\[\$_[A-Z]|\{\$_[A-Z]|\$LOOP_|##DELETE_BLANK_ROW_##|##LOOP####DELETE", result)
+
+
+@laws
+@given(hostile_texts(max_size=120))
+def test_formatting_keeps_the_tree_of_whatever_can_be_read(source):
+    """No text becomes a marker beside a marker that is spelled anew, however odd it is."""
+    for reads in (parse, parse_line):
+        try:
+            template = reads(source)
+        except TemplateError:
+            continue
+        result = formatted(template)
+        assert unspelt(reads(result)) == unspelt(template)
+        assert formatted(reads(result)) == result
+
+
+@laws
+@given(templates(), documents())
+def test_what_is_formatted_prints_the_same(source, document):
+    """So a partner sees nothing of `denrei template fmt`."""
+    record = CATALOGUE.record(document)
+    assert compiled(formatted(parse(source)))(record) == compiled(source)(record)
 
 
 @laws
@@ -139,31 +211,56 @@ def test_rendering_agrees_with_a_plain_reading_of_the_language(source, document)
 def interpreted(template: Template, record: Any) -> str:
     """The language's definition, written down as simply as it can be."""
 
-    def printed(row: Any, order: Any, element: str | None, newline: str) -> str:
-        def value(field: Any) -> str:
-            entry = CATALOGUE[field.name]
-            if entry.type == "list" and element is not None:
-                return element
-            return order[field.name] if entry.scope == "order" else record[field.name]
+    def gathers(field: Any) -> bool:
+        return bool(field.filters) and field.filters[0].name in ("join", "sum", "count")
 
-        text = "".join(value(piece) if piece in row.fields else str(piece) for piece in row.pieces)
-        seen = any(value(field) for field in row.fields) if row.fields else not is_blank(text)
+    def value(field: Any, order: Any, number: int | None = None) -> str:
+        entry = CATALOGUE[field.name]
+        if gathers(field):
+            return record[field.key]
+        if entry.type == "list" and number is not None:
+            return record.elements(field.key)[number]
+        return order[field.key] if entry.scope == "order" else record[field.key]
+
+    def printed(row: Any, order: Any, number: int | None, newline: str) -> str:
+        text = "".join(
+            value(piece, order, number) if isinstance(piece, Field) else piece.text for piece in row.pieces
+        )
+        seen = any(value(field, order, number) for field in row.fields) if row.fields else not is_blank(text)
         return text + newline if seen or not row.has("DELETE_BLANK_ROW") else ""
 
     def repeated(row: Any, order: Any) -> str:
         if not row.has("LOOP"):
             return printed(row, order, None, row.newline)
-        if any(CATALOGUE[field.name].scope == "order" for field in row.fields):
+        own = [field for field in row.fields if not gathers(field)]
+        if any(CATALOGUE[field.name].scope == "order" for field in own):
             text = "".join(printed(row, each, None, "\n") for each in record.orders)
         else:
-            (name,) = {field.name for field in row.fields if CATALOGUE[field.name].type == "list"}
-            text = "".join(printed(row, order, element, "\n") for element in record.elements(name))
+            (name,) = {field.name for field in own if CATALOGUE[field.name].type == "list"}
+            numbers = range(len(record.elements(name)))
+            text = "".join(printed(row, order, number, "\n") for number in numbers)
         return text if row.newline else text.removesuffix("\n")
 
-    mail = ""
-    for item in template.items:
-        if isinstance(item, Loop):
-            mail += "".join(repeated(row, order) for order in record.orders for row in item.rows)
-        else:
-            mail += repeated(item, None)
-    return mail
+    def holds(condition: Any, order: Any) -> bool:
+        text = value(condition.field, order)
+        match condition.operator:
+            case "":
+                return not is_blank(text)
+            case "=":
+                return text == condition.text
+            case _:
+                return text != condition.text
+
+    def items(found: Any, order: Any) -> str:
+        return "".join(item(each, order) for each in found)
+
+    def item(found: Any, order: Any) -> str:
+        match found:
+            case Loop():
+                return "".join(items(found.items, each) for each in record.orders)
+            case If():
+                return items(found.items if holds(found.condition, order) else found.others, order)
+            case _:
+                return repeated(found, order)
+
+    return items(template.items, None)

@@ -1,12 +1,18 @@
 """Registrations, notifications and a composer for tests: real classes, small templates, invented people."""
 
+import binascii
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from grammar import Catalogue, compile_template, parse, parse_line
+from grammar import Catalogue
+from grammar.filters import compile_filters
+from relay.charset import Profile, decoded
 from relay.compose.composer import Composer
+from relay.errors import BadInput, Problem
 from relay.notification import Notification, NotificationType
-from relay.registry import Partner, PartnerTemplate, Registration
+from relay.registry import Partner, PartnerTemplate, Piece, Registration, ValueRule
+from relay.registry.piece import Compiler, PieceKind, Place
 from tests.support.clock import ManualClock
 
 HOSTNAME = "relay.example.jp"
@@ -20,6 +26,36 @@ BODY = """\
 """
 
 
+def partner(charset: Profile = "iso-2022-jp", **given: Any) -> Partner:
+    """A partner of whom nothing is known but its charset and what is given."""
+    return Partner(
+        key="cross_mall",
+        name="CrossMall Template",
+        name_ja="クロスモール",
+        name_en="CROSS MALL",
+        capabilities=None,
+        charset=charset,
+        hazards=(),
+        **given,
+    )
+
+
+def rule(
+    *fields: str,
+    filter: str,  # noqa: A002  (the key's name)
+    when: Literal["always", "misread"],
+) -> ValueRule:
+    """A partner's value rule."""
+    return ValueRule(
+        fields=frozenset(fields),
+        filter=filter,
+        apply=compile_filters(filter),
+        when=when,
+        why="Its reader needs it.",
+        source="measured",
+    )
+
+
 def registration(
     catalogue: Catalogue,
     *,
@@ -28,40 +64,36 @@ def registration(
     subject: str = SUBJECT,
     sender: str = SENDER,
     own_subject: str | None = None,
+    own_body: str | None = None,
     unit: Literal["pack", "order"] = "pack",
-    charset: Literal["utf-8", "iso-2022-jp"] = "iso-2022-jp",
+    charset: Profile = "iso-2022-jp",
     recipients: tuple[str, ...] = ("orders@partner.example.jp",),
     recognition_key: str = "",
+    rules: tuple[ValueRule, ...] = (),
+    unwritable: Literal["quarantine", "replace"] = "quarantine",
 ) -> Registration:
-    """A registration of its own template."""
+    """A registration of its own template, compiled as those in files are."""
+    compiler, problems = Compiler(catalogue), list[Problem]()
 
-    def line(source: str) -> Any:
-        return compile_template(parse_line(source), catalogue=catalogue, unit=unit)
+    def piece(source: str, kind: PieceKind) -> Piece:
+        place = Place(file="test", path=kind, line_of=lambda row: row)
+        found = compiler.piece(source, kind, unit, charset, place=place, problems=problems)
+        if found is None:
+            raise BadInput(tuple(problems))
+        return found
 
-    partner = Partner(
-        key="cross_mall",
-        name="CrossMall Template",
-        name_ja="クロスモール",
-        name_en="CROSS MALL",
-        capabilities=None,
-        charset=charset,
-        hazards=(),
-    )
     template = PartnerTemplate(
         key="cross_mall/order_info",
         number=18,
         name="[Email] CrossMall Order - Group",
-        partner=partner,
+        partner=partner(charset, value_rules=rules, unwritable=unwritable),
         notification=NotificationType.ORDER_INFO,
         unit=unit,
         source="denrei",
         attested_rows=0,
-        subject_source=subject,
-        sender_source=sender,
-        body_source=body,
-        subject=line(subject),
-        sender=line(sender),
-        body=compile_template(parse(body), catalogue=catalogue, unit=unit),
+        subject=piece(subject, "subject"),
+        sender=piece(sender, "sender"),
+        body=piece(body, "body"),
     )
     return Registration(
         id=id,
@@ -72,8 +104,9 @@ def registration(
         wait=False,
         period=None,
         recognition_key=recognition_key,
-        subject=template.subject if own_subject is None else line(own_subject),
+        subject=template.subject if own_subject is None else piece(own_subject, "subject"),
         sender=template.sender,
+        body=template.body if own_body is None else piece(own_body, "body"),
         registered_by="",
         registered_at=None,
         changed_by="",
@@ -81,14 +114,29 @@ def registration(
     )
 
 
+def body_text(content: bytes) -> str:
+    """The body of a composed mail as our own decoder reads it, rows ending in a line feed."""
+    head, _, body = content.partition(b"\r\n\r\n")
+    fields = dict(line.split(b": ", 1) for line in head.replace(b"\r\n ", b" ").split(b"\r\n"))
+    octets = binascii.a2b_base64(body) if fields[b"Content-Transfer-Encoding"] == b"base64" else body
+    label = fields[b"Content-Type"].partition(b"charset=")[2].decode("ascii")
+    return decoded(octets, label).replace("\r\n", "\n")
+
+
 def notification(
-    *item_names: str, memos: tuple[str, ...] = (), buyer: str = "例題 花子", **pack: Any
+    *item_names: str,
+    options: Sequence[str] = (),
+    memos: tuple[str, ...] = (),
+    buyer: str = "例題 花子",
+    **pack: Any,
 ) -> Notification:
-    """A pack with one order for each item name, numbered from 7000000001."""
+    """A pack with one order for each item name, numbered from 7000000001; the first ones have the options."""
     orders = [
         {"order_no": str(7_000_000_001 + index), "item_name": name, "qty": 1, "unit_price": 1980}
         for index, name in enumerate(item_names or ("長袖Tシャツ",))
     ]
+    for order, option in zip(orders, options, strict=False):
+        order["option"] = option
     return Notification.model_validate(
         {
             "version": 1,

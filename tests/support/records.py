@@ -4,6 +4,7 @@ The documents are plain mappings, as JSON gives them: the language must not need
 people and addresses are invented.
 """
 
+import re
 from typing import Any
 
 from hypothesis import strategies as st
@@ -29,8 +30,19 @@ HOSTILE_PIECES = (
     "##LOOP_END##\n",
     "##DELETE_BLANK_ROW##",
     "##DELETE_BLANK_ROW_##",
+    "<$_PACK_NO|default:な_$し|left:3_$>",
+    "{$_TOTAL|sum|yen_$}",
+    "|comma",
+    "|default:",
+    "##IF ",
     "##IF <$_PACK_NO_$>##",
+    "##IF <$_PACK_NO_$>##\n",
+    "##IF [$_ITEM_NM|kana_$] != あ##\n",
+    " = ",
     "##ELSE##",
+    "##ELSE##\n",
+    "##END_IF##",
+    "##END_IF##\n",
     "##NOTE##",
     "{0}",
     "{record}",
@@ -44,6 +56,9 @@ HOSTILE_PIECES = (
     "\n",
     "\r\n",
 )
+# Of these no marker can be made, wherever they stand in a row.
+_PLAIN_CHARACTERS = HOSTILE_CHARACTERS.translate(dict.fromkeys(map(ord, "#$_\n")))
+_FIELD_PART = re.compile(r"[<\[{]\$_|_\$[>\]}]")
 
 
 def sample_document(*, orders: int = 3) -> dict[str, Any]:
@@ -122,7 +137,7 @@ def hostile_texts(*, max_size: int = 40) -> st.SearchStrategy[str]:
 
 def documents() -> st.SearchStrategy[dict[str, Any]]:
     """Documents of up to four orders whose texts are hostile; any of them may be missing."""
-    texts = st.none() | st.just("") | st.just("\u3000") | hostile_texts(max_size=16)
+    texts = st.none() | st.just("") | st.just("\u3000") | st.just("宅配便") | hostile_texts(max_size=16)
     order = st.fixed_dictionaries({"order_no": texts, "item_name": texts, "option": texts})
     pack = st.fixed_dictionaries(
         {
@@ -136,20 +151,78 @@ def documents() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def templates() -> st.SearchStrategy[str]:
-    """Sources of good templates: rows of every kind, with hostile text that holds no marker."""
-    text = st.text(HOSTILE_CHARACTERS.translate(dict.fromkeys(map(ord, "#$_\n"))), max_size=6)
-    pack_field = st.sampled_from(("<$_PACK_NO_$>", "[$_BUYER_NM_$]", "{$_SELLER_ID_$}", "<$_DEL_MEMO_$>"))
-    order_field = st.sampled_from(("<$_ORDER_NO_$>", "[$_ITEM_NM_$]", "{$_OPTION_$}"))
-    delete = st.sampled_from(("", "##DELETE_BLANK_ROW##", "##DELETE_BLANK_ROW_##"))
-    plain = st.lists(text | pack_field, max_size=4).map("".join)
-    pack_row = st.tuples(delete, plain).map("".join)
-    order_row = st.tuples(delete, plain, order_field, plain).map("".join)
-    order_loop = st.tuples(delete, st.just("##LOOP##"), plain, order_field, text).map("".join)
-    list_loop = st.tuples(
-        delete, st.sampled_from(("##LOOP##", "$LOOP_")), st.just("<$_DEL_MEMO_$>"), text
-    ).map("".join)
-    block = st.lists(pack_row | order_row | list_loop, max_size=3).map(
-        lambda rows: "".join(f"{row}\n" for row in ("##LOOP_BEGIN##", *rows)) + "##LOOP_END##"
+    """Sources of good templates: rows and blocks of every kind, with hostile text that holds no marker."""
+    items = st.lists(_item(depth=2, in_block=False), max_size=5).map("\n".join)
+    return st.tuples(items, st.sampled_from(("", "\n"))).map("".join)
+
+
+def _item(*, depth: int, in_block: bool) -> st.SearchStrategy[str]:
+    """A row or a block of up to `depth` blocks in each other, without the newline at its end."""
+    row = _row(in_block=in_block)
+    if depth == 0:
+        return row
+    within = st.lists(_item(depth=depth - 1, in_block=in_block), max_size=3)
+    condition = st.tuples(_condition(in_block=in_block), within, st.none() | within).map(
+        lambda drawn: "\n".join(
+            (drawn[0], *drawn[1], *(() if drawn[2] is None else ("##ELSE##", *drawn[2])), "##END_IF##")
+        )
     )
-    rows = st.lists(pack_row | order_loop | list_loop | block, max_size=5).map("\n".join)
-    return st.tuples(rows, st.sampled_from(("", "\n"))).map("".join)
+    if in_block:
+        return row | condition
+    loop = st.lists(_item(depth=depth - 1, in_block=True), max_size=3).map(
+        lambda rows: "\n".join(("##LOOP_BEGIN##", *rows, "##LOOP_END##"))
+    )
+    return row | loop | condition
+
+
+def _row(*, in_block: bool) -> st.SearchStrategy[str]:
+    text = st.text(_PLAIN_CHARACTERS, max_size=6)
+    delete = st.sampled_from(("", "##DELETE_BLANK_ROW##", "##DELETE_BLANK_ROW_##"))
+    plain = st.lists(text | _pack_field(), max_size=4).map("".join)
+    order_row = st.tuples(delete, plain, _order_field(), plain)
+    list_field = st.tuples(st.just("<$_DEL_MEMO"), _filters(), st.just("_$>")).map("".join)
+    loops = [
+        st.tuples(delete, st.sampled_from(("##LOOP##", "$LOOP_")), list_field, text, st.just("") | list_field)
+    ]
+    rows = [st.tuples(delete, plain), *loops]
+    if in_block:
+        return st.one_of(*rows, order_row).map("".join)
+    order_loop = st.tuples(st.just("##LOOP##"), delete, plain, _order_field(), text)
+    return st.one_of(*rows, order_loop).map("".join)
+
+
+def _condition(*, in_block: bool) -> st.SearchStrategy[str]:
+    field = _pack_field() | _order_field() if in_block else _pack_field()
+    texts = st.text(_PLAIN_CHARACTERS + "#$_", min_size=1, max_size=4).filter(
+        lambda text: (
+            text.strip() == text and "##" not in text and text[-1] != "#" and not _FIELD_PART.search(text)
+        )
+    )
+    comparison = st.tuples(st.sampled_from((" = ", " != ")), texts | st.just("宅配便")).map("".join)
+    return st.tuples(st.just("##IF "), field, st.just("") | comparison, st.just("##")).map("".join)
+
+
+def _pack_field() -> st.SearchStrategy[str]:
+    names = st.sampled_from(("<$_PACK_NO", "[$_BUYER_NM", "{$_SELLER_ID", "<$_DEL_MEMO"))
+    together = st.sampled_from(
+        ("<$_DEL_MEMO|join:、", "[$_ITEM_NM|join: _$/ ", "{$_ORDER_NO|count", "<$_TOTAL|sum")
+    )
+    return _closed(st.tuples(names | together, _filters()))
+
+
+def _order_field() -> st.SearchStrategy[str]:
+    return _closed(st.tuples(st.sampled_from(("<$_ORDER_NO", "[$_ITEM_NM", "{$_OPTION")), _filters()))
+
+
+def _closed(field: st.SearchStrategy[tuple[str, str]]) -> st.SearchStrategy[str]:
+    closing = {"<": "_$>", "[": "_$]", "{": "_$}"}
+    return field.map(lambda drawn: drawn[0] + drawn[1] + closing[drawn[0][0]])
+
+
+def _filters() -> st.SearchStrategy[str]:
+    """Filters that any text takes; most fields have none."""
+    texts = st.text(_PLAIN_CHARACTERS.replace("|", ""), max_size=4).filter(str.isprintable)
+    filters = st.sampled_from(("|kana", "|paren", "|left:3", "|max:5", "|zen")) | texts.map(
+        lambda text: f"|default:無{text}"
+    )
+    return st.just("") | st.just("") | st.lists(filters, max_size=2).map("".join)

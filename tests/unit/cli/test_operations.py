@@ -11,15 +11,16 @@ import pytest
 
 from relay.app import Office
 from relay.errors import BadInput
+from relay.intake.acceptance import Received, acceptance
 from relay.journal import Entry, Event
 from relay.operations import Mended, Operations, read_mended, read_notification
-from relay.store.query import MAX_LISTING, DeliveryFilter, QuarantineFilter
+from relay.store.query import MAX_LISTING, DeliveryFilter, JournalFilter, QuarantineFilter
 from relay.store.values import Accepted, Delivery, DeliveryState, Mail, Quarantined, QuarantineState
 from tests.support.clock import START
 from tests.support.serving import write_config
 
 T = TypeVar("T")
-SAMPLES = Path(__file__).resolve().parents[3] / "relay" / "cli" / "samples"
+SAMPLES = Path(__file__).resolve().parents[3] / "relay" / "sample" / "orders"
 REGISTRATIONS = {
     "example-shop.yaml": """\
 seller: example-shop
@@ -42,8 +43,14 @@ ENTRY = Entry(at=START, event=Event.QUARANTINED, quarantine_id=KEPT.id)
 def with_office(folder: Path, story: Callable[[Office, Operations], Awaitable[T]]) -> T:
     """Run a story with an office on a fresh store."""
 
+    return run_story(write_config(folder / "site", routes={}, registrations=REGISTRATIONS), story)
+
+
+def run_story(config: Path, story: Callable[[Office, Operations], Awaitable[T]]) -> T:
+    """Run a story with an office of this configuration."""
+
     async def run() -> T:
-        office = Office.open(write_config(folder / "site", routes={}, registrations=REGISTRATIONS))
+        office = Office.open(config)
         try:
             return await story(office, office.operations)
         finally:
@@ -189,6 +196,58 @@ def test_a_replay_under_a_known_event_id_is_told_apart_by_its_content(tmp_path: 
     with_office(tmp_path, story)
 
 
+BARE = """\
+seller: bare-shop
+registrations:
+  - id: bare
+    template: stock_gear/order_info
+    recipients: [bare@mall.example.jp]
+    body: "[注文番号] <$_PACK_NO_$>\\n[商品名] <$_ITEM_NM|join:/_$>\\n##LOOP##<$_DEL_MEMO_$>\\n"
+"""
+
+
+def test_two_people_who_release_at_once_send_one_mail(tmp_path: Path) -> None:
+    """One of them wins and stands in the journal; what goes is what was shown before, body for body."""
+
+    async def story(office: Office, operations: Operations) -> None:
+        tree = json.loads((SAMPLES / "2-no-memo.json").read_bytes())
+        tree["seller_id"], tree["pack"]["memos"] = "bare-shop", ["[商品名] 別の品"]
+        document = json.dumps(tree).encode()
+        notification = Mended(name="memo.json", content=document).notification()
+        accepted = acceptance(
+            notification,
+            office.registry.registrations("bare-shop", notification.type),
+            received=Received(
+                peer="127.0.0.1",
+                mail_from="shop@example.jp",
+                rcpt_tos=["orders@relay.example.jp"],
+                content=b"Content-Type: application/json\r\n\r\n" + document,
+            ),
+            composer=office.composer,
+            clock=office.clock,
+        )
+        assert not accepted.mails
+        await office.store.accept(accepted)
+        (kept,) = await operations.quarantined(QuarantineFilter())
+        (shown,) = operations.unproved(await operations.quarantine_item(kept.item.id))
+        outcomes = await asyncio.gather(
+            *(operations.release_quarantined([kept.item.id], by=by) for by in ("花子", "太郎"))
+        )
+        assert sorted(each.applied for one in outcomes for each in one) == [False, True]
+        (row,) = await operations.deliveries(DeliveryFilter())
+        sent = (await operations.delivery(row.delivery.id)).content
+        assert sent.partition(b"\r\n\r\n")[2] == shown.content.partition(b"\r\n\r\n")[2]
+        released = [
+            entry for entry in await operations.journal(JournalFilter()) if entry.event is Event.RELEASED
+        ]
+        assert [(entry.quarantine_id, entry.notification_id) for entry in released] == [
+            (kept.item.id, accepted.id)
+        ]
+        assert released[0].by in {"花子", "太郎"}
+
+    run_story(write_config(tmp_path / "site", routes={}, registrations={"bare-shop.yaml": BARE}), story)
+
+
 def test_too_little_of_an_id_changes_nothing(tmp_path: Path) -> None:
     """An empty id is refused everywhere; a verb wants four characters, though fewer name the only thing."""
 
@@ -208,31 +267,6 @@ def test_too_little_of_an_id_changes_nothing(tmp_path: Path) -> None:
         assert len(await operations.named(["0000"])) == len(await operations.quarantine_named(["0000"])) == 1
 
     with_office(tmp_path, story)
-
-
-def test_what_no_mail_can_be_written_for_is_found_before_one_comes(tmp_path: Path) -> None:
-    """① in a subject, a sender or a key for CROSS MALL, whose mail is ISO-2022-JP, also where use is N."""
-    shop = """\
-seller: marked-shop
-registrations:
-  - {id: good, template: stock_gear/order_info, recipients: [a@gear.example.jp], subject: "①番"}
-  - {id: subject, template: cross_mall/order_info, recipients: [a@mall.example.jp], subject: "①番"}
-  - {id: sender, number: 18, recipients: [a@mall.example.jp], sender: "①商店 <shop@relay.example.jp>", use: N}
-  - {id: key, number: 18, recipients: [a@mall.example.jp], recognition_key: "①"}
-"""
-    config = write_config(tmp_path / "site", routes={}, registrations=REGISTRATIONS | {"marked.yaml": shop})
-    file = str(config.parent / "registrations" / "marked.yaml")
-    problems = Office.open(config, create_store=False).operations.unwritable()
-    assert [(problem.file, problem.path) for problem in problems] == [
-        (file, f"registration {name}") for name in ("subject", "sender", "key")
-    ]
-    assert [problem.message.rpartition("; ")[2] for problem in problems] == [
-        "subject",
-        "sender",
-        "recognition_key",
-    ]
-    assert all("①" in problem.message for problem in problems)
-    assert not (config.parent / "denrei.db").exists()
 
 
 def test_a_mended_document_is_told_every_problem_with_its_line(tmp_path: Path) -> None:

@@ -139,30 +139,32 @@ def test_a_registration_s_own_subject_is_used(catalogue):
 
 
 def test_every_place_of_an_unwritable_character_is_named(catalogue):
-    """Values by their path and field, the template by its key; all characters at once; no value is shown."""
+    """Values by their path and field; all characters at once, folded ones not; no value is shown."""
     chosen = registration(
         catalogue,
-        subject="注文№<$_PACK_NO_$> <$_BUYER_NM_$>",
-        body="氏名 <$_BUYER_NM_$>\n㈱\n##LOOP##<$_ITEM_NM_$>\n##LOOP##<$_DEL_MEMO_$>\n",
+        subject="注文<$_PACK_NO_$> <$_BUYER_NM_$>",
+        sender="<$_RECEIVER_NM_$> <shop@example.jp>",
+        body="氏名 <$_BUYER_NM_$>\n商品\n##LOOP##<$_ITEM_NM_$>\n##LOOP##<$_DEL_MEMO_$>\n",
     )
     composition = composer(catalogue).compose(
-        notification("①番", "皿", "①と②", buyer="髙橋 花子", memos=("急ぎ", "②")), [chosen]
+        notification("①番ｶﾞ", "皿", "①と②", buyer="髙橋 花子", memos=("急ぎ～", "②"), receiver={"name": "﨑"}),
+        [chosen],
     )
     assert composition.mails == ()
-    template, buyer = "template cross_mall/order_info", "pack.buyer.name (BUYER_NM 注文者氏名)"
+    buyer, receiver = "pack.buyer.name (BUYER_NM 注文者氏名)", "pack.receiver.name (RECEIVER_NM 受取人氏名)"
     first, third = (f"pack.orders[{index}].item_name (ITEM_NM 商品名)" for index in (0, 2))
     assert reasons(composition) == [
         [
-            f"{template}: {cannot('№')}; subject",
+            f"{receiver}: {cannot('﨑')}; sender",
             f"{buyer}: {cannot('髙')}; subject",
             f"{buyer}: {cannot('髙')}; body row 1",
-            f"{template}: {cannot('㈱')}; body row 2",
             f"{first}: {cannot('①')}; body row 3",
             f"{third}: {cannot('①')}; body row 3",
             f"pack.memos (DEL_MEMO 備考): {cannot('②')}; body row 5",
             f"{third}: {cannot('②')}; body row 5",
         ]
     ]
+    assert [each.is_misread for each in composition.unwritable] == [False]
 
 
 def test_one_order_that_cannot_be_written_stops_all_mails_of_its_registration_only(catalogue):
@@ -179,6 +181,7 @@ def test_one_order_that_cannot_be_written_stops_all_mails_of_its_registration_on
     assert composition.unwritable == (
         Unwritable(
             registration=strict,
+            is_misread=False,
             reason="\n".join(
                 f"pack.orders[{index}].item_name (ITEM_NM 商品名): {cannot('😀')}; body row 1"
                 for index in (1, 2)
@@ -187,22 +190,22 @@ def test_one_order_that_cannot_be_written_stops_all_mails_of_its_registration_on
     )
 
 
-def test_a_sender_that_a_value_spoils_is_said_without_showing_it(catalogue):
-    """The reason names the sender row; the buyer's value stays out of it."""
-    chosen = registration(catalogue, sender="Shop <<$_BUYER_NM_$>>")
-    composition = composer(catalogue).compose(notification(buyer="花子"), [chosen])
-    mend = "must be an address such as orders@example.jp, or Name <orders@example.jp>"
-    assert reasons(composition) == [[f"template cross_mall/order_info: {mend}; sender"]]
+def test_a_subject_that_no_header_takes_is_said(catalogue):
+    """Who must mend it is named, the registration for its own subject and else the template."""
+    long = "注文 <$_ITEM_NM_$>" + "<$_ITEM_NM_$>" * 20
+    for chosen, author in (
+        (registration(catalogue, unit="order", subject=long), "template cross_mall/order_info"),
+        (registration(catalogue, unit="order", own_subject=long), "registration orders"),
+    ):
+        composition = composer(catalogue).compose(notification("長" * 200), [chosen])
+        assert reasons(composition) == [[f"{author}: has 4203 characters; a header may have 4000; subject"]]
 
 
-def test_an_own_subject_and_a_key_are_the_registration_s(catalogue):
-    """Who must mend it is named: the registration, not the template."""
-    chosen = registration(catalogue, own_subject="№<$_PACK_NO_$>", recognition_key="鍵①")
+def test_a_key_that_was_never_checked_is_the_registration_s(catalogue):
+    """A file's key is checked when it is loaded; one that comes another way is told with its author."""
+    chosen = registration(catalogue, recognition_key="鍵①")
     assert reasons(composer(catalogue).compose(notification(), [chosen])) == [
-        [
-            f"registration orders: {cannot('№')}; subject",
-            f"registration orders: {cannot('①')}; recognition_key",
-        ]
+        [f"registration orders: {cannot('①')}; recognition_key"]
     ]
 
 

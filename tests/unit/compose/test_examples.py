@@ -4,10 +4,10 @@ import doctest
 
 import pytest
 
-from relay.compose import charset, header, mime
+from relay.compose import difference, header, mime
 
 
-@pytest.mark.parametrize("module", [charset, header, mime], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [difference, header, mime], ids=lambda module: module.__name__)
 def test_examples_in_docstrings_are_true(module):
     """What a docstring shows is what happens, and there is something shown."""
     result = doctest.testmod(module)

@@ -5,7 +5,7 @@ from email.header import decode_header, make_header
 
 import pytest
 
-from relay.compose.charset import ISO_2022_JP, UTF_8, CharacterError
+from relay.charset import ISO_2022_JP, ISO_2022_JP_MS, UTF_8, CharacterError, header_text
 from relay.compose.header import (
     MAX_TEXT,
     HeaderError,
@@ -17,6 +17,7 @@ from relay.compose.header import (
     text_line,
 )
 
+CHARSETS = [UTF_8, ISO_2022_JP, ISO_2022_JP_MS]
 SUBJECT = "Qoo10の注文のお知らせです。(注文番号:123456789)"
 
 
@@ -49,7 +50,13 @@ def test_the_marketplace_s_subject_in_iso_2022_jp():
     assert read(text_line("Subject", SUBJECT, ISO_2022_JP)) == SUBJECT
 
 
-@pytest.mark.parametrize(("charset", "kanji"), [(UTF_8, 15), (ISO_2022_JP, 18)])
+def test_vendor_characters_travel_under_the_label_that_readers_know():
+    """The bytes of a Japanese mailer: no label of Microsoft's, each word back in ASCII."""
+    line = text_line("Subject", "髙島屋 ①", ISO_2022_JP_MS)
+    assert line == b"Subject: =?ISO-2022-JP?B?GyRCfGJFZzIwGyhCIBskQi0hGyhC?=\r\n"
+
+
+@pytest.mark.parametrize(("charset", "kanji"), [(UTF_8, 15), (ISO_2022_JP, 18), (ISO_2022_JP_MS, 18)])
 def test_encoded_words_are_as_full_as_they_can_be(charset, kanji):
     """15 kanji a word in UTF-8, 18 in ISO-2022-JP, each complete; the first line has room for fewer."""
     rows = text_line("Subject", "注" * 100, charset).decode("ascii").split("\r\n")[:-1]
@@ -60,7 +67,7 @@ def test_encoded_words_are_as_full_as_they_can_be(charset, kanji):
     assert max(len(row) for row in rows) <= 76
 
 
-@pytest.mark.parametrize("charset", [UTF_8, ISO_2022_JP])
+@pytest.mark.parametrize("charset", CHARSETS)
 @pytest.mark.parametrize(
     "text",
     [
@@ -85,9 +92,30 @@ def test_encoded_words_are_as_full_as_they_can_be(charset, kanji):
 def test_a_reader_gets_the_text_back_exactly(charset, text):
     """Spaces at word boundaries, look-alikes of encoded-words and long texts survive."""
     line = text_line("Subject", text, charset)
-    assert read(line) == text
+    assert read(line) == header_text(line.removeprefix(b"Subject:")) == text
     assert str(make_header(decode_header(line.decode()[len("Subject: ") : -2].replace("\r\n", "")))) == text
     assert max(len(row) for row in line.split(b"\r\n")) <= 76
+
+
+def test_words_of_vendor_characters_are_complete_in_themselves():
+    """Each word on its own, as an old reader decodes it, is valid and says its part of the text."""
+    text = "髙①a﨑㈱ " * 40 + "終"
+    words = text_line("Subject", text, ISO_2022_JP_MS).decode("ascii").split()[1:]
+    assert len(words) > 5
+    assert max(map(len, words)) <= 75
+    assert "".join(map(header_text, words)) == text
+
+
+@pytest.mark.parametrize("char", ["ｶ", "～", "é"])
+def test_nothing_is_folded_in_a_header(char):
+    """What the charset cannot write as it is comes back as an error: the caller folds and proves again."""
+    for write in (
+        lambda: text_line("Subject", f"注文{char}", ISO_2022_JP),
+        lambda: sender_line(Mailbox(name=f"{char}店", address="a@example.jp"), ISO_2022_JP),
+    ):
+        with pytest.raises(CharacterError) as caught:
+            write()
+        assert (caught.value.characters, caught.value.label) == ((char,), "ISO-2022-JP")
 
 
 def test_only_words_that_are_not_ascii_are_encoded():
@@ -105,7 +133,7 @@ def test_an_empty_text_is_an_empty_header():
 @pytest.mark.parametrize(
     "char", ["\r", "\n", "\r\n", "\0", "\t", "\x0b", "\x85", "\u2028", "\u2029", "\ud800"]
 )
-@pytest.mark.parametrize("charset", [UTF_8, ISO_2022_JP])
+@pytest.mark.parametrize("charset", CHARSETS)
 def test_controls_never_reach_a_header(charset, char):
     """A value with a line break is refused and named, in subject and sender alike."""
     for write in (

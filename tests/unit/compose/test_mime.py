@@ -4,9 +4,11 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from relay.compose.charset import ISO_2022_JP, UTF_8, CharacterError
+from relay.charset import ISO_2022_JP, ISO_2022_JP_MS, UTF_8, CharacterError
 from relay.compose.mime import LONGEST_LINE, mail_bytes
+from tests.support.japanese import read_as_windows
 
+CHARSETS = [UTF_8, ISO_2022_JP, ISO_2022_JP_MS]
 HEADERS = [b"From: shop@example.jp\r\n", b"Subject: a\r\n"]
 
 
@@ -42,7 +44,21 @@ def test_an_iso_2022_jp_mail_whole():
     )
 
 
-@pytest.mark.parametrize("charset", [UTF_8, ISO_2022_JP])
+def test_a_mail_with_vendor_characters_whole():
+    """The same frame and the same label; only the places are Microsoft's."""
+    assert mail_bytes(HEADERS, "髙島 ①\n㈱\n", ISO_2022_JP_MS) == (
+        b"From: shop@example.jp\r\n"
+        b"Subject: a\r\n"
+        b"MIME-Version: 1.0\r\n"
+        b"Content-Type: text/plain; charset=ISO-2022-JP\r\n"
+        b"Content-Transfer-Encoding: 7bit\r\n"
+        b"\r\n"
+        b"\x1b$B|bEg\x1b(B \x1b$B-!\x1b(B\r\n"
+        b"\x1b$B-j\x1b(B\r\n"
+    )
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
 @pytest.mark.parametrize(
     "text",
     ["", "\n", "注文", "注文\n", "\n\n注文\n\n", ".\n..\nFrom x\n", "末尾の空白 \n\t\n", "注" * 5_000 + "\n"],
@@ -58,14 +74,24 @@ def test_a_reader_gets_the_rows_back(charset, text):
     assert max(len(line) for line in content.split(b"\r\n")) <= LONGEST_LINE
 
 
+@pytest.mark.parametrize(
+    ("charset", "char"), [(ISO_2022_JP, "注"), (ISO_2022_JP_MS, "注"), (ISO_2022_JP_MS, "①")]
+)
 @pytest.mark.parametrize(("kanji", "encoding"), [(496, "7bit"), (497, "base64")])
-def test_a_line_too_long_for_7bit_goes_as_base64(kanji, encoding):
+def test_a_line_too_long_for_7bit_goes_as_base64(kanji, encoding, charset, char):
     """496 kanji and two escape sequences are 998 octets; a longer line is encoded, never wrapped or cut."""
-    text = "短い行\n" + "注" * kanji + "\n"
-    content = mail_bytes(HEADERS, text, ISO_2022_JP)
-    message = message_from_bytes(content)
+    text = "短い行\n" + char * kanji + "\n"
+    message = message_from_bytes(mail_bytes(HEADERS, text, charset))
     assert (message["Content-Transfer-Encoding"], message.get_content_charset()) == (encoding, "iso-2022-jp")
-    assert read(content) == text
+    assert read_as_windows(message.get_payload(decode=True)) == text.replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize("char", ["ｶ", "～", "é"])
+def test_nothing_is_folded_in_a_body(char):
+    """What the charset cannot write as it is comes back as an error: the caller folds and proves again."""
+    with pytest.raises(CharacterError) as caught:
+        mail_bytes(HEADERS, f"注文{char}\n", ISO_2022_JP)
+    assert caught.value.characters == (char,)
 
 
 def test_base64_lines_have_76_characters():
@@ -74,7 +100,7 @@ def test_base64_lines_have_76_characters():
     assert [len(line) for line in lines] == [76, 76, 76, 76, 76, 24, 0]
 
 
-@pytest.mark.parametrize("charset", [UTF_8, ISO_2022_JP])
+@pytest.mark.parametrize("charset", CHARSETS)
 @pytest.mark.parametrize("char", ["\r", "\0", "\x1b", "\x85"])
 def test_controls_never_reach_a_body(charset, char):
     """A lone CR or an escape character would be read differently by different readers."""

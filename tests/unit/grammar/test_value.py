@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from grammar.value import PRINTERS, clean, elements, is_blank, joined
+from grammar.value import JAPAN, PRINTERS, clean, elements, is_blank, joined, read_moment, unprintable
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,38 @@ def test_the_elements_of_a_list_keep_their_blanks():
     assert elements(["一", None, "二\n三", 4]) == ("一", "", "二 三", "4")
     assert elements(None) == ()
     assert joined(("", "一", "", "二")) == "一 二"
+
+
+@pytest.mark.parametrize(
+    ("printed", "moment"),
+    [
+        ("2026-11-21 10:15:30", datetime(2026, 11, 21, 10, 15, 30, tzinfo=JAPAN)),
+        ("2026-11-25", datetime(2026, 11, 25, tzinfo=JAPAN)),
+        ("20261125", datetime(2026, 11, 25, tzinfo=JAPAN)),
+        ("00010101", datetime(1, 1, 1, tzinfo=JAPAN)),
+        ("2026-1125", None),
+        ("2026-02-30", None),
+        ("2026-11-21 24:00:00", None),
+        ("2026-11-21T10:15:30", None),
+        ("2026-11-21 10:15", None),
+        ("9999-12-31 23:00:00+00:00", None),
+        ("２０２６-11-21", None),
+        ("2026-11-21\n", None),
+        ("未定", None),
+        ("", None),
+    ],
+)
+def test_printed_times_and_days_are_read(printed, moment):
+    """Just what the printers of these types print, and nothing that they would leave as it is."""
+    assert read_moment(printed) == moment
+
+
+def test_the_first_character_that_no_value_may_hold_is_told():
+    """Whatever cleaning would take out or replace."""
+    assert [unprintable(text) for text in ("見本　花子 ①", "一\n二", "a\tb\x00", "a\u202eb\u2028", "")] == [
+        "",
+        "\n",
+        "\t",
+        "\u202e",
+        "",
+    ]

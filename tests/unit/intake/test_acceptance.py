@@ -170,9 +170,61 @@ def test_what_cannot_be_written_is_quarantined_for_its_registration_alone():
         entry(
             accepted,
             Event.ACCEPTED,
-            detail="order_info of pack 300000001: mails 1, registrations that cannot be written 1",
+            detail="order_info of pack 300000001: mails 1, registrations in quarantine 1",
         ),
         entry(
             accepted, Event.QUARANTINED, quarantine_id=kept.id, detail="registration plain cannot be written"
+        ),
+    ]
+
+
+def test_what_would_be_misread_is_quarantined_and_the_journal_shows_no_value():
+    """The reason may show what the buyer typed, since a person must see it; the journal may not."""
+    notification = composing.notification("皿", memos=("[注文番号] 999",))
+    accepted = accept(PLAIN, notification=notification)
+    (kept,) = accepted.quarantined
+    assert kept.reason == (
+        "本文 3行目: 備考 の1行目が「[注文番号]」と読まれます\n"
+        "body row 3: row 1 of 備考 (DEL_MEMO) would be read as “[注文番号]”"
+    )
+    assert accepted.entries[1:] == [
+        entry(
+            accepted, Event.QUARANTINED, quarantine_id=kept.id, detail="registration plain would be misread"
+        )
+    ]
+
+
+def test_a_misread_mail_is_sent_for_those_that_a_person_named():
+    """`unproved` reaches the composer: the mail is queued as it is."""
+    notification = composing.notification("皿", memos=("[注文番号] 999",))
+    accepted = acceptance(
+        notification,
+        [PLAIN],
+        received=RECEIVED,
+        composer=composing.composer(CATALOGUE),
+        clock=ManualClock(),
+        unproved=frozenset({"plain"}),
+    )
+    assert accepted.quarantined == []
+    assert [row.state for row in accepted.deliveries] == [DeliveryState.QUEUED]
+
+
+def test_what_was_done_to_values_is_journalled_once_for_each_registration():
+    """Fields, filters and characters, for all mails of the registration together."""
+    chosen = composing.registration(
+        CATALOGUE,
+        id="each",
+        unit="order",
+        subject="注文",
+        body="[商品名] <$_ITEM_NM_$>\n",
+        unwritable="replace",
+    )
+    accepted = accept(chosen, notification=composing.notification("皿😀", "碗😀", "箸"))
+    assert accepted.entries == [
+        entry(accepted, Event.ACCEPTED, detail="order_info of pack 300000001: mails 3"),
+        entry(
+            accepted,
+            Event.REWRITTEN,
+            detail="registration each: ITEM_NM: '😀' (U+1F600) written as 〓",
         ),
     ]

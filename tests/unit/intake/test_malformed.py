@@ -41,28 +41,28 @@ MALFORMED = {
         b"",
         (
             "mail: has no part that could be the notification, only 'text/plain' (send it a"
-            "s application/json or application/yaml)"
+            "s application/json or application/yaml, or as the text of a known template)"
         ),
     ),
     "no header": (
         b"hello\r\n",
         (
             "mail: has no part that could be the notification, only 'text/plain' (send it a"
-            "s application/json or application/yaml)"
+            "s application/json or application/yaml, or as the text of a known template)"
         ),
     ),
     "text only": (
         mail("注文".encode(), "Content-Type: text/plain; charset=utf-8"),
         (
             "mail: has no part that could be the notification, only 'text/plain' (send it a"
-            "s application/json or application/yaml)"
+            "s application/json or application/yaml, or as the text of a known template)"
         ),
     ),
     "html and text": (
         multipart(TEXT, part(b"<p>", "Content-Type: text/html")),
         (
             "mail: has no part that could be the notification, only 'text/plain', 'text/htm"
-            "l' (send it as application/json or application/yaml)"
+            "l' (send it as application/json or application/yaml, or as the text of a known template)"
         ),
     ),
     "two documents": (
@@ -73,7 +73,7 @@ MALFORMED = {
         multipart(part(json_mail(order_info()), "Content-Type: message/rfc822")),
         (
             "mail: has no part that could be the notification, only 'message/rfc822' (send "
-            "it as application/json or application/yaml)"
+            "it as application/json or application/yaml, or as the text of a known template)"
         ),
     ),
     "multipart without boundary": (

@@ -9,19 +9,21 @@ from structlog.testing import capture_logs
 
 from grammar import load_catalogue
 from relay.config import IntakeConfig
-from relay.intake import Listener, Policy, Reception
+from relay.intake import Decoder, Listener, Policy, Reception
 from relay.intake.door import Session
 from relay.intake.reception import BIG
 from relay.journal import Event
+from relay.notification import Notification
 from relay.store.query import DeliveryFilter, JournalFilter
 from relay.store.store import Store
 from relay.store.values import DeliveryState
 from tests.support import composing
 from tests.support.clock import ManualClock
-from tests.support.intake import RecordingDispatch, Shop
+from tests.support.intake import RecordingDispatch, Shop, shipped_registry, text_mail, written
 from tests.support.mail import json_mail, order_info
 
 CATALOGUE = load_catalogue()
+SHIPPED = shipped_registry(CATALOGUE)
 ADDRESS = "orders@intake.example.jp"
 SESSION = Session(peer="127.0.0.1")
 
@@ -37,10 +39,12 @@ class Desk:
         self.reception = Reception(
             policy=Policy(self.config),
             registry=Shop((composing.registration(CATALOGUE),)),
+            decoder=Decoder(lambda: SHIPPED, CATALOGUE),
             composer=composing.composer(CATALOGUE, self.clock),
             store=self.store,
             dispatch=self.dispatch,
             clock=self.clock,
+            hostname=composing.HOSTNAME,
             on_unreadable=self.config.on_unreadable,
         )
 
@@ -256,5 +260,107 @@ def test_the_journal_tells_of_a_quarantined_mail(tmp_path):
             await at.take(json_mail(order_info(pack__buyer__name=["山田"])))
             (entry,) = await at.store.journal(JournalFilter())
             assert (entry.event, entry.detail) == (Event.QUARANTINED, "not understood: pack.buyer.name")
+
+    asyncio.run(story())
+
+
+BASIC = SHIPPED.templates.by_key["basic/order_info"]
+TEXT = written(BASIC, Notification.model_validate(order_info()), CATALOGUE)
+
+
+def test_the_journal_tells_which_template_a_text_was_read_with(tmp_path):
+    """A text mail is accepted like a document, and the same text again is known."""
+
+    async def story():
+        async with desk(tmp_path) as at:
+            first = await at.take(text_mail(*TEXT))
+            again = await at.take(text_mail(*TEXT, charset="iso-2022-jp", encoding="7bit"))
+            (due,) = at.dispatch.offered
+            assert first.text == f"2.0.0 accepted as {due.notification_id}"
+            assert again.text == f"2.0.0 known already as {due.notification_id}"
+            accepted, duplicate = await at.store.journal(JournalFilter())
+            detail = "order_info of pack 123456789 (read with basic/order_info): mails 1"
+            assert (accepted.event, accepted.detail) == (Event.ACCEPTED, detail)
+            assert duplicate.event == Event.DUPLICATE
+
+    asyncio.run(story())
+
+
+def test_a_text_that_no_template_wrote_is_kept_with_the_nearest_one(tmp_path):
+    """Quarantine has the place and what the template has there; journal and log have the place alone."""
+
+    async def story():
+        async with desk(tmp_path) as at:
+            subject, body = TEXT
+            with capture_logs() as logs:
+                reply = await at.take(text_mail(subject, body.replace("購入者名:", "購入者の名:")))
+            kept = await at.store.quarantined_mail(reply.text.rpartition(" ")[2])
+            (entry,) = await at.store.journal(JournalFilter())
+            place = kept.reason.partition(":")[0]
+            assert place.startswith("body row ")
+            assert "has '購入者名:' there, and the mail parts from it at column 4" in kept.reason
+            assert entry.detail == f"not understood: {place}"
+            assert logs == []
+
+    asyncio.run(story())
+
+
+def test_a_refused_text_says_its_place_and_no_value(tmp_path):
+    """With on_unreadable: reject the answer is ASCII and names a row."""
+
+    async def story():
+        async with desk(tmp_path, on_unreadable="reject") as at:
+            subject, body = TEXT
+            reply = await at.take(text_mail(subject, body.replace("123456789", "987654321")))
+            assert reply.line() == b"550 5.6.0 notification not understood: subject\r\n"
+            reply = await at.take(text_mail(subject, body.replace("配送方法:", "配達方法:")))
+            assert reply.line() == b"550 5.6.0 notification not understood: body row 11\r\n"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("hostname", [composing.HOSTNAME, composing.HOSTNAME.upper()])
+def test_a_mail_that_this_relay_wrote_itself_is_kept_and_goes_round_once(tmp_path, hostname):
+    """A recipient that passes its mail on to the intake does not have it sent again and again."""
+
+    async def story():
+        async with desk(tmp_path) as at:
+            reply = await at.take(text_mail(*TEXT, f"Message-ID: <0192-1@{hostname}>"))
+            kept = await at.store.quarantined_mail(reply.text.rpartition(" ")[2])
+            assert kept.reason == (
+                "message-id: is one that this relay wrote itself, and came back "
+                "(the recipient of a registration passes its mail on to the intake)"
+            )
+            assert at.dispatch.offered == []
+
+    asyncio.run(story())
+
+
+def test_a_big_text_is_read_beside_the_loop(tmp_path):
+    """Nine hundred orders in a text are taken in while the others' work goes on."""
+
+    async def story():
+        async with desk(tmp_path) as at:
+            tree = order_info(
+                pack__orders=[
+                    order_info()["pack"]["orders"][0] | {"order_no": str(n), "option": "色:白" * 20}
+                    for n in range(900)
+                ]
+            )
+            content = text_mail(*written(BASIC, Notification.model_validate(tree), CATALOGUE))
+            assert len(content) > BIG
+            turns = 0
+
+            async def others():
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            task = asyncio.create_task(others())
+            reply = await at.take(content)
+            task.cancel()
+            assert reply.text.startswith("2.0.0 accepted as ")
+            assert turns > 10
 
     asyncio.run(story())

@@ -9,7 +9,7 @@ from relay.errors import BadInput
 from relay.notification import Notification, NotificationType
 from relay.registry import Hazard, Partner, load_templates
 from relay.registry.group import _entries
-from relay.registry.piece import MAX_CONTROLS
+from relay.registry.piece import MAX_NAMED
 
 SHIPPED = Path(__file__).resolve().parents[3] / "partner_templates"
 CATALOGUE = load_catalogue()
@@ -47,30 +47,22 @@ def _own(folder, files):
     return load_templates(SHIPPED, CATALOGUE, own=folder)
 
 
-def test_the_shipped_templates_are_these():
-    """Number, key, type, unit and whose words they are."""
+def test_the_marketplace_s_numbers_are_kept():
+    """The templates whose numbers its manual shows, with key, type and unit; what they print is golden."""
     templates = load_templates(SHIPPED, CATALOGUE)
-    assert [
-        (each.number, each.key, each.notification.value, each.unit, each.source) for each in templates
-    ] == [
-        (1, "stock_gear/order_info", "order_info", "pack", "manual"),
-        (18, "cross_mall/order_info", "order_info", "pack", "manual"),
-        (47, "cross_mall/delivery_request", "delivery_request", "pack", "denrei"),
-        (9001, "basic/order_info", "order_info", "pack", "denrei"),
+    known = [templates.by_number[number] for number in (1, 18, 47)]
+    assert [(each.key, each.notification.value, each.unit, each.source) for each in known] == [
+        ("stock_gear/order_info", "order_info", "pack", "manual"),
+        ("cross_mall/order_info", "order_info", "pack", "manual"),
+        ("cross_mall/delivery_request", "delivery_request", "pack", "denrei"),
     ]
-    assert {key: (each.name, each.charset) for key, each in templates.partners.items()} == {
-        "stock_gear": ("StockGear Template", "utf-8"),
-        "cross_mall": ("CrossMall Template", "iso-2022-jp"),
-        "basic": ("Basic Template", "utf-8"),
-    }
-    assert {each.capabilities for each in templates.partners.values()} == {None}
 
 
 def test_a_partner_is_added_by_adding_files(tmp_path):
     """An operator's group stands beside the shipped ones; a mail for each order names its own order."""
     templates = _own(tmp_path, {"my_shop/partner.yaml": PARTNER, "my_shop/order_info_each.mail": MAIL})
     template = templates.by_key["my_shop/order_info_each"]
-    assert len(templates) == 5
+    assert len(templates) == len(load_templates(SHIPPED, CATALOGUE)) + 1
     assert template.partner == Partner(
         key="my_shop",
         name="例題 Template",
@@ -85,7 +77,7 @@ def test_a_partner_is_added_by_adding_files(tmp_path):
         NotificationType.ORDER_INFO,
         "order",
     )
-    assert template.body_source == MAIL.partition("operator\n---\n")[2]
+    assert template.body.source == MAIL.partition("operator\n---\n")[2]
     notification = Notification.model_validate(
         {
             "version": 1,
@@ -112,7 +104,7 @@ def test_a_template_from_windows_is_the_same(tmp_path):
     template = _own(tmp_path, {"my_shop/partner.yaml": partner, "my_shop/order_info.mail": windows}).find(
         "5001"
     )
-    assert template.body_source == MAIL.partition("operator\n---\n")[2]
+    assert template.body.source == MAIL.partition("operator\n---\n")[2]
 
 
 def test_a_template_is_found_as_a_person_names_it():
@@ -177,7 +169,7 @@ def test_a_control_character_in_a_body_is_refused_with_its_place(tmp_path):
 def test_a_file_of_control_characters_is_told_in_short(tmp_path):
     """A few show what it is."""
     said = _refusal(tmp_path, {"my_shop/order_info.mail": MAIL + "\0" * 5_000})
-    assert said.count("U+0000") == MAX_CONTROLS
+    assert said.count("U+0000") == MAX_NAMED
 
 
 @pytest.mark.parametrize(
@@ -206,7 +198,8 @@ def test_a_sender_ends_in_an_address_of_its_own(tmp_path, sender, good):
     mail = MAIL.replace("例題商店 <shop@example.jp>", sender)
     files = {"my_shop/order_info.mail": mail}
     if good:
-        assert len(_own(tmp_path, {"my_shop/partner.yaml": PARTNER} | files)) == 5
+        templates = _own(tmp_path, {"my_shop/partner.yaml": PARTNER} | files)
+        assert templates.by_key["my_shop/order_info"].sender.source == sender
         return
     assert _refusal(tmp_path, files) == (
         "my_shop/order_info.mail:7: sender: does not end in an address of its own "
@@ -233,3 +226,111 @@ def test_a_group_that_cannot_be_listed_is_told(tmp_path):
     problems = []
     assert _entries(tmp_path / "gone", problems) == ([], [])
     assert [str(each) for each in problems] == [f"{tmp_path}/gone: cannot be read: No such file or directory"]
+
+
+RULES = """\
+unwritable: replace
+value_rules:
+  - fields: [ITEM_NM, OPTION]
+    filter: paren
+    when: always
+    why: 半角の括弧の中を商品コードとして読む。
+    source: public
+  - fields: all
+    filter: kana|oneline
+    when: misread
+    why: Tried before a person is asked.
+    source: denrei
+intake:
+  - text: その住所は変わることがある。
+    source: public
+"""
+
+
+def test_a_partner_s_rules_are_taken(tmp_path):
+    """Fields, chain, time and source as they are written; `all` is all text but what orders are found by."""
+    files = {"my_shop/partner.yaml": PARTNER + RULES, "my_shop/order_info.mail": MAIL}
+    partner = _own(tmp_path, files).partners["my_shop"]
+    assert [(each.filter, each.when, each.why, each.source) for each in partner.value_rules] == [
+        ("paren", "always", "半角の括弧の中を商品コードとして読む。", "public"),
+        ("kana|oneline", "misread", "Tried before a person is asked.", "denrei"),
+    ]
+    narrow, wide = partner.value_rules
+    assert narrow.fields == {"ITEM_NM", "OPTION"}
+    assert wide.fields == {each.name for each in CATALOGUE if each.type in {"text", "list"}} - {
+        "RECOGNITION_KEY",
+        "SELLER_ID",
+        "PACK_NO",
+        "ORDER_NO",
+    }
+    assert (narrow.apply("皿(小)"), wide.apply("ｶﾞﾗｽ  (小)")) == ("皿（小）", "ガラス (小)")
+    assert partner.unwritable == "replace"
+    assert partner.intake == (Hazard(text="その住所は変わることがある。", source="public"),)
+
+
+def test_a_partner_without_rules_has_none(tmp_path):
+    """What is left out changes nothing, and what cannot be written is kept for a person."""
+    files = {"my_shop/partner.yaml": PARTNER + "value_rules:\nintake:\n", "my_shop/order_info.mail": MAIL}
+    partner = _own(tmp_path, files).partners["my_shop"]
+    assert (partner.value_rules, partner.unwritable, partner.intake) == ((), "quarantine", ())
+
+
+def test_a_template_is_folded_to_its_partner_s_charset(tmp_path):
+    """Its words are written as the charset has them, and shown as their author wrote them."""
+    mail = MAIL.replace("注文番号:", "ﾁﾕｳﾓﾝﾊﾞﾝｺﾞｳ～").replace("注文 <", "ｶﾞ <")
+    for charset, head in (("iso-2022-jp", "チユウモンバンゴウ〜"), ("utf-8", "ﾁﾕｳﾓﾝﾊﾞﾝｺﾞｳ～")):
+        partner = PARTNER.replace("iso-2022-jp", charset)
+        templates = _own(tmp_path, {"my_shop/partner.yaml": partner, "my_shop/order_info.mail": mail})
+        template = templates.by_key["my_shop/order_info"]
+        record = CATALOGUE.record({"pack": {"orders": [{"order_no": "7"}]}})
+        assert template.body(record) == f"{head}7\n---\n"
+        assert template.subject(record) == ("ガ 7" if charset == "iso-2022-jp" else "ｶﾞ 7")
+        assert template.body.source == mail.partition("operator\n---\n")[2]
+        assert template.body.reader.read(template.body(record)).orders == ({"ORDER_NO": "7"},)
+
+
+def test_a_mistake_beside_half_width_kana_has_its_own_column(tmp_path):
+    """Folding joins voicing marks, which moves all that follows; places are those of the file."""
+    mail = MAIL.replace("注文番号:<$_ORDER_NO_$>", "ﾊﾞﾝｺﾞｳ:<$_ODER_NO_$>")
+    assert _refusal(tmp_path, {"my_shop/order_info.mail": mail}).split("\n")[0] == (
+        "my_shop/order_info.mail:10: body: unknown field ODER_NO (column 8)"
+    )
+
+
+def test_template_text_that_the_charset_lacks_is_refused_with_its_place(tmp_path):
+    """Each character once, in subject, sender and body; a voicing mark where it stands alone."""
+    mail = (
+        MAIL.replace("注文 <", "№ <")
+        .replace("例題商店", "髙①")
+        .replace("注文番号:", "か\u3099あ\u3099㈱①㈱:")
+    )
+    said = _refusal(tmp_path, {"my_shop/order_info.mail": mail})
+    lacking = "cannot be written in ISO-2022-JP"
+    assert [row for row in said.split("\n") if row.startswith("my_shop")] == [
+        f"my_shop/order_info.mail:6: subject: '№' (U+2116) {lacking} (character 1)",
+        f"my_shop/order_info.mail:7: sender: '髙' (U+9AD9) {lacking} (character 1)",
+        f"my_shop/order_info.mail:7: sender: '①' (U+2460) {lacking} (character 2)",
+        f"my_shop/order_info.mail:10: body: '\u3099' (U+3099) {lacking} (column 4)",
+        f"my_shop/order_info.mail:10: body: '㈱' (U+3231) {lacking} (column 5)",
+        f"my_shop/order_info.mail:10: body: '①' (U+2460) {lacking} (column 6)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "compares"),
+    [
+        ("##IF <$_PAYMENT_METHOD_$> = 代引～##\n代引\n##END_IF##\n", True),
+        ("##IF <$_PAYMENT_METHOD_$> != COD##\n前払\n##END_IF##\n", False),
+        ("##IF <$_PAYMENT_METHOD_$>##\n代引\n##END_IF##\n", False),
+        ("##LOOP_BEGIN##\n##IF <$_OPTION_$> = 赤##\n赤\n##END_IF##\n##LOOP_END##\n", True),
+        (
+            "##IF <$_DEL_MEMO_$>##\nA\n##ELSE##\n##IF <$_BUYER_NM_$> = 花##\nB\n##END_IF##\n##END_IF##\n",
+            True,
+        ),
+    ],
+)
+def test_a_piece_knows_whether_it_compares_with_japanese(tmp_path, body, compares):
+    """Only then must values be folded before they are printed: an IF may hold only for folded ones."""
+    mail = MAIL.partition("operator\n---\n")[0] + "operator\n---\n" + body
+    templates = _own(tmp_path, {"my_shop/partner.yaml": PARTNER, "my_shop/order_info.mail": mail})
+    assert templates.by_key["my_shop/order_info"].body.compares is compares

@@ -152,7 +152,10 @@ def test_an_operator_s_template_comes_into_force_while_running(folder):
     assert [each.template.number for each in live.current.of_seller("b")] == [5001]
     (group / "order_info.mail").write_text(test_group.MAIL.replace("備考:", "メモ:"))
     assert live.reload() is True
-    assert "メモ:" in live.current.of_seller("b")[0].template.body_source
+    assert "メモ:" in live.current.of_seller("b")[0].template.body.source
+    (group / "partner.yaml").write_text(test_group.PARTNER + test_group.RULES)
+    assert live.reload() is True
+    assert live.current.of_seller("b")[0].template.partner.unwritable == "replace"
     (group / "order_info.mail").unlink()
     assert live.reload() is False
     assert live.problem == f"{group}: has no template"

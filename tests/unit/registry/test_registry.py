@@ -10,7 +10,7 @@ from relay.document import MAX_PROBLEMS, parse_yaml, validated
 from relay.errors import BadInput
 from relay.notification import Notification, NotificationType
 from relay.registry import SellerFile, load_registry, load_templates
-from relay.registry.piece import Compiler
+from relay.registry.piece import Compiler, Place
 from relay.registry.registration import MAX_REGISTRATIONS, _Reading
 from relay.source import MAX_FILE
 
@@ -40,6 +40,9 @@ registrations:
     recognition_key: 例題の鍵
     subject: "[至急] <$_PACK_NO_$>"
     sender: "例題商店 <shop@relay.example.jp>"
+    body: |
+      注文 <$_PACK_NO_$>
+      ##DELETE_BLANK_ROW##$LOOP_<$_DEL_MEMO_$>
     registered_by: 田中
     registered_at: 2015-04-17 15:36
     changed_by: suzuki
@@ -64,10 +67,11 @@ def _as_written(registration):
     return {
         name: getattr(registration, name)
         for name in registration.__slots__
-        if name not in {"template", "subject", "sender"}
+        if name not in {"template", "subject", "sender", "body"}
     } | {
         "template": registration.template.key,
         "lines": (registration.subject(RECORD), registration.sender(RECORD)),
+        "body": registration.body(RECORD).split("\n")[0],
     }
 
 
@@ -85,6 +89,7 @@ def test_a_registration_is_what_its_file_says(tmp_path):
             "period": timedelta(minutes=90),
             "recognition_key": "例題の鍵",
             "lines": ("[至急] 210987654", "例題商店 <shop@relay.example.jp>"),
+            "body": "注文 210987654",
             "registered_by": "田中",
             "registered_at": datetime(2015, 4, 17, 6, 36, tzinfo=UTC),
             "changed_by": "suzuki",
@@ -100,6 +105,7 @@ def test_a_registration_is_what_its_file_says(tmp_path):
             "period": None,
             "recognition_key": "",
             "lines": ("Qoo10の注文のお知らせです。(カート番号:210987654)", "Qoo10 <qoo10info@qoo10.jp>"),
+            "body": "いつもQoo10をご利用いただきまして誠にありがとうございます。",
             "registered_by": "",
             "registered_at": None,
             "changed_by": "",
@@ -115,6 +121,7 @@ def test_a_registration_is_what_its_file_says(tmp_path):
             "period": None,
             "recognition_key": "",
             "lines": ("Qoo10の発注のお知らせです。(注文番号:210987654)", "Qoo10 <qoo10info@qoo10.jp>"),
+            "body": TEMPLATES.by_number[47].body(RECORD).split("\n")[0],
             "registered_by": "",
             "registered_at": None,
             "changed_by": "",
@@ -138,7 +145,7 @@ def test_a_registry_answers_by_seller_and_notification_type(tmp_path):
     }
     assert registry.sellers == ("Example-Shop", "example-shop")
     assert [each.seller_id for each in registry] == ["Example-Shop"] * 3 + ["example-shop"] * 3
-    assert set(registry.partners) == {"stock_gear", "cross_mall", "basic"}
+    assert registry.partners is TEMPLATES.partners
 
 
 def test_files_that_are_no_registrations_are_left_alone(tmp_path):
@@ -224,3 +231,30 @@ def test_a_seller_s_file_has_room_for_all_that_it_may_hold(tmp_path):
     with pytest.raises(BadInput) as refused:
         _registry(tmp_path, {"a.yaml": content + "#" * MAX_FILE})
     assert str(refused.value) == f"{tmp_path}/a.yaml: is larger than 1048576 octets"
+
+
+def test_equal_pieces_are_compiled_once_for_each_charset():
+    """Shops copy each other's subjects; what one charset has, another may lack."""
+    compiler, problems = Compiler(CATALOGUE), []
+    place = Place(file="a.yaml", path="subject", line_of=lambda row: row)
+
+    def piece(profile, unit="pack"):
+        return compiler.piece("№<$_PACK_NO_$>～", "subject", unit, profile, place=place, problems=problems)
+
+    assert piece("utf-8") is piece("utf-8")
+    assert piece("utf-8") is not piece("utf-8", unit="order")
+    assert [each(RECORD) for each in (piece("utf-8"), piece("iso-2022-jp-ms"))] == [
+        "№210987654～",
+        "№210987654〜",
+    ]
+    assert problems == []
+    assert piece("iso-2022-jp") is None
+    assert [problem.path for problem in problems] == ["subject"]
+
+
+def test_an_own_body_of_another_registration_is_not_lent(tmp_path):
+    """Own text belongs to its registration; those without have the template's."""
+    (first, second, _) = _registry(tmp_path, {"a.yaml": FULL}).of_seller("example-shop")
+    assert first.body is not first.template.body
+    assert second.body is second.template.body
+    assert first.body.reader.read("注文 7\n急ぎ\n").elements == {"DEL_MEMO": ("急ぎ",)}

@@ -1,0 +1,76 @@
+"""Fuzz target: a mail as it comes, to the notification that it is.
+
+Invariant: any octets are refused by a `BadInput` with a reason that can be printed, or they are a
+notification that is the same after it was written down and read again.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+
+from relay.compose import Composer
+from relay.document import parse_json, validated
+from relay.errors import BadInput
+from relay.intake import Decoder
+from relay.notification import Notification
+from relay.registry import PartnerTemplate, Registration, Registry, load_templates
+from tests.fuzz.target import CATALOGUE, ROOT
+from tests.support.clock import ManualClock
+
+NOW = datetime(2026, 11, 21, 1, 15, tzinfo=UTC)
+
+
+def run(content: bytes) -> None:
+    """Try one mail."""
+    try:
+        decoded = decoder().decode(content, NOW)
+    except BadInput as error:
+        assert error.problems
+        str(error).encode("utf-8", "surrogatepass")
+        return
+    written = decoded.notification.written().document
+    assert validated(Notification, parse_json(written.encode())) == decoded.notification
+
+
+@cache  # made of the shipped templates alone: always the same, and dear to make
+def decoder() -> Decoder:
+    """A decoder that knows every shipped template, and no registration."""
+    templates = load_templates(ROOT / "partner_templates", CATALOGUE)
+    registry = Registry(templates=templates, sheets={})
+    return Decoder(lambda: registry, CATALOGUE)
+
+
+def seeds() -> Iterator[bytes]:
+    """The full example of every template, as a document and as the mail that the template makes of it."""
+    templates = load_templates(ROOT / "partner_templates", CATALOGUE)
+    composer = Composer(hostname="relay.example.jp", clock=ManualClock(), catalogue=CATALOGUE)
+    for template in templates:
+        group, _, kind = template.key.partition("/")
+        for example in sorted((ROOT / "partner_templates" / group / "examples").glob(f"{kind}-full*.json")):
+            content = example.read_bytes()
+            yield b"Content-Type: application/json\r\n\r\n" + content
+            notification = validated(Notification, parse_json(content))
+            registration = plain_registration(template, notification.seller_id)
+            composition = composer.compose(notification, [registration])
+            yield from (composed.mail.content for composed in composition.mails)
+
+
+def plain_registration(template: PartnerTemplate, seller_id: str) -> Registration:
+    """A registration that has nothing of its own."""
+    return Registration(
+        id="fuzz",
+        seller_id=seller_id,
+        template=template,
+        recipients=("partner@example.jp",),
+        use=True,
+        wait=False,
+        period=None,
+        recognition_key="",
+        subject=template.subject,
+        sender=template.sender,
+        body=template.body,
+        registered_by="",
+        registered_at=None,
+        changed_by="",
+        changed_at=None,
+    )
