@@ -28,7 +28,7 @@ from relay.clock import Clock, SystemClock
 from relay.errors import BadInput
 from relay.intake.door import ListenerSettings
 from relay.intake.smtp import Listener
-from relay.operations import Operations, read_notification
+from relay.operations import Operations
 from relay.sample import sample_orders
 from relay.sink import ReceivedMail, Sink
 from relay.store.query import DeliveryFilter, DeliveryStory, JournalFilter, QuarantineFilter
@@ -191,7 +191,7 @@ def _asked(samples: Sequence[Path], office: Office) -> tuple[Wanted, int]:
     asked, unreadable = Wanted(), 0
     for path in samples:
         try:
-            notification = read_notification(path)
+            notification = office.operations.read_file(path).notification
         except BadInput:
             unreadable += 1
         else:

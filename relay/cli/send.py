@@ -21,6 +21,7 @@ from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, address, filled
 from relay.cli.screen import screen, show_json
 from relay.clock import JST, Clock, SystemClock
 from relay.errors import BadInput, Problem
+from relay.operations.document import MAIL_SUFFIX
 
 DEFAULT_SENDER = "marketplace@example.jp"
 TIMEOUT_SECONDS = 60.0  # a person waits for the answer
@@ -43,7 +44,8 @@ class Answer:
 def send(
     *,
     file: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Notification documents, .json or .yaml.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Notification documents, .json or .yaml; text mails, .eml."),
     ],
     config: ConfigPath = DEFAULT_CONFIG,
     to: Annotated[
@@ -82,16 +84,21 @@ def send(
 
 
 def notification_mail(path: Path, *, recipient: str, sender: str, clock: Clock) -> bytes:
-    """Return the mail that carries the file, with CRLF line ends; raises BadInput if there is none."""
-    subtype = _SUBTYPES.get(path.suffix.lower())
-    if subtype is None:
-        raise BadInput(problems=[Problem(file=str(path), message="must end in .json, .yaml or .yml")])
+    """Return the mail that carries the file, with CRLF line ends; a mail goes as it is.
+
+    Raises BadInput if there is none.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*_SUBTYPES, MAIL_SUFFIX):
+        raise BadInput(problems=[Problem(file=str(path), message="must end in .json, .yaml, .yml or .eml")])
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BadInput(
             problems=[Problem(file=str(path), message=f"cannot be read: {error.strerror}")]
         ) from error
+    if suffix == MAIL_SUFFIX:
+        return content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"] = sender, recipient
     mail["Date"] = format_datetime(clock.now().astimezone(JST))
@@ -99,7 +106,7 @@ def notification_mail(path: Path, *, recipient: str, sender: str, clock: Clock) 
     name = one_row(path.name)  # a file may be called anything; a header may not say everything
     mail["Subject"] = f"Qoo10 notification {name}"
     mail.set_content("The notification is attached.\n")
-    mail.add_attachment(content, maintype="application", subtype=subtype, filename=name)
+    mail.add_attachment(content, maintype="application", subtype=_SUBTYPES[suffix], filename=name)
     return mail.as_bytes()
 
 

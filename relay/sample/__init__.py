@@ -15,9 +15,9 @@ _ORDERS = "orders"
 
 
 def sample_orders() -> dict[str, bytes]:
-    """The sample orders by file name, in their order; the last one cannot be understood."""
+    """The sample orders by file name, in their order: documents, a text mail, one that is not understood."""
     entries = files(_FOLDER).joinpath(_ORDERS).iterdir()
-    found = {entry.name: entry for entry in entries if entry.name.endswith(".json")}
+    found = {entry.name: entry for entry in entries if entry.name.endswith((".json", ".eml"))}
     return {name: found[name].read_bytes() for name in sorted(found)}
 
 

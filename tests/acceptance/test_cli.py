@@ -255,7 +255,7 @@ def test_templates_are_listed_shown_and_rendered(run: Run) -> None:
 
 def test_a_document_that_cannot_be_understood_is_not_rendered(run: Run) -> None:
     """Every problem of the document is told, with its path; so is a template that is not there."""
-    code, output, error = run("template", "render", "18", str(SAMPLES / "3-not-understood.json"))
+    code, output, error = run("template", "render", "18", str(SAMPLES / "4-not-understood.json"))
     assert (code, output) == (1, "")
     assert "pack.orders[0].qty" in error
     assert "pack.delivery_opton" in error
@@ -367,7 +367,7 @@ def test_a_quarantined_mail_is_replayed_from_its_mended_document(
     run: Run, site: Site, tmp_path: Path
 ) -> None:
     """As it stands it stays kept and the reason is told; mended it is taken in once, and delivered."""
-    (reply,) = site.take_in(SAMPLES / "3-not-understood.json", arriving=0)
+    (reply,) = site.take_in(SAMPLES / "4-not-understood.json", arriving=0)
     code, output, _ = run("quarantine", "list", "--json")
     (item,) = rows(output)
     assert code == 0
@@ -382,7 +382,7 @@ def test_a_quarantined_mail_is_replayed_from_its_mended_document(
         tree["pack"]["orders"][0]["qty"] = 2
         tree["pack"]["delivery_option"] = tree["pack"].pop("delivery_opton")
 
-    mended = changed(tmp_path, "mended.json", mend, sample="3-not-understood.json")
+    mended = changed(tmp_path, "mended.json", mend, sample="4-not-understood.json")
     code, output, _ = run("quarantine", "replay", item["id"][:15], "--file", str(mended))
     assert code == 0
     assert re.fullmatch(rf"{item['id']}: replayed as [0-9a-z]{{16}}: 2 deliveries\n", output)
@@ -399,8 +399,8 @@ def test_a_replay_of_what_is_known_sends_nothing_twice(run: Run, site: Site, tmp
         tree["pack"]["orders"][0]["qty"] = 2
         del tree["pack"]["delivery_opton"]
 
-    mended = changed(tmp_path, "mended.json", mend, sample="3-not-understood.json")
-    site.take_in(SAMPLES / "3-not-understood.json", mended, arriving=1)
+    mended = changed(tmp_path, "mended.json", mend, sample="4-not-understood.json")
+    site.take_in(SAMPLES / "4-not-understood.json", mended, arriving=1)
     (item,) = rows(run("quarantine", "list", "--json")[1])
     code, output, _ = run("quarantine", "replay", item["id"], "--file", str(mended))
     assert code == 0
@@ -437,7 +437,7 @@ def test_what_one_registration_lacks_is_made_for_it_alone(run: Run, site: Site, 
 
 def test_a_quarantined_mail_is_discarded_after_a_yes(run: Run, site: Site) -> None:
     """It is shown, asked for, given up, and then nothing more can be done to it."""
-    site.take_in(SAMPLES / "3-not-understood.json", arriving=0)
+    site.take_in(SAMPLES / "4-not-understood.json", arriving=0)
     (item,) = rows(run("quarantine", "list", "--json")[1])
     told = child("-c", str(site.config), "quarantine", "discard", item["id"], typed="y\n")
     assert (told.returncode, told.stdout) == (0, f"{item['id']}: discarded\n")
@@ -655,7 +655,7 @@ def test_the_sink_keeps_prints_and_fails_on_request(tmp_path: Path) -> None:
 
 
 def test_the_demo_ends_well_and_shows_real_mails() -> None:
-    """The demo ends with 0 within its bound and shows mails, the hold, the reason and the journal."""
+    """The demo ends with 0 within its bound and shows mails, the hold, the reason, a text mail taken in and the journal."""
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     told = child("demo", env=environment)
     assert (told.returncode, told.stderr) == (0, "")
@@ -665,6 +665,8 @@ def test_the_demo_ends_well_and_shows_real_mails() -> None:
         "known already as",
         "must be a whole number, is text",
         "crossmall-later",
-        "4 mails arrived",
+        "(read with",
+        "DEL_MEMO: zen,",
+        "6 mails arrived",
     ):
         assert seen in told.stdout, seen
