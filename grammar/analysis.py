@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, assert_never
 
-from grammar.ast import Field, If, Item, Loop, Row, Template
+from grammar.ast import Directive, Field, If, Item, Loop, Row, Template
 from grammar.errors import Kind, TemplateError, nearest
 from grammar.fields import Catalogue, Scope
 from grammar.filters import GATHERERS, fault
@@ -84,13 +84,7 @@ class _Analysis:
         loop = next((directive for directive in row.directives if directive.keyword == "LOOP"), None)
         over = repeated(row, self.catalogue) if loop else ""
         if loop and not over:
-            yield self._fault(
-                loop.span,
-                "nothing-to-repeat",
-                "LOOP needs a field of an order, or exactly one list field, on its row",
-                "put such a field on the row, "
-                "or use ##LOOP_BEGIN## and ##LOOP_END## to repeat once per order",
-            )
+            yield self._nothing_to_repeat(row, loop)
         hint = (
             "a template of unit pack has one subject and sender for all orders: use a field of the pack"
             if self.template.is_line
@@ -105,6 +99,15 @@ class _Analysis:
                 "a row that repeats once per order, inside a block that does so already",
                 "take ##LOOP## out: the block repeats the row",
             )
+
+    def _nothing_to_repeat(self, row: Row, loop: Directive) -> TemplateError:
+        message = "LOOP needs a field of an order, or exactly one list field, on its row"
+        hint = "put such a field on the row, or use ##LOOP_BEGIN## and ##LOOP_END## to repeat once per order"
+        if gathering := [field for field in row.fields if gathers(field)]:
+            field = gathering[0]
+            message = f"LOOP has nothing to repeat for: {field.filters[0].name} makes {field.name} one text"
+            hint = f"take {field.filters[0].name} or {loop} out"
+        return self._fault(loop.span, "nothing-to-repeat", message, hint)
 
     def _condition_faults(self, block: If, *, in_block: bool) -> Iterator[TemplateError]:
         field = block.condition.field

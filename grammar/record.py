@@ -159,14 +159,14 @@ class _Changed(Record):
         elif key in self.lists:
             found = joined(self.elements(key))
         else:
-            found = text(self._change(key, self._whole[key]))
+            found = _changed(self._change, key, self._whole[key])
         self[key] = found
         return found
 
     def _made_elements(self, key: str) -> tuple[str, ...]:
         if "|" in key:
             return super()._made_elements(key)
-        return tuple([text(self._change(key, element)) for element in self._whole.elements(key)])
+        return tuple([_changed(self._change, key, element) for element in self._whole.elements(key)])
 
 
 class _ChangedOrder(OrderRecord):
@@ -180,8 +180,16 @@ class _ChangedOrder(OrderRecord):
         self._change = change
 
     def __missing__(self, key: str) -> str:
-        found = self[key] = self._filtered(key) if "|" in key else text(self._change(key, self._whole[key]))
+        found = self[key] = (
+            self._filtered(key) if "|" in key else _changed(self._change, key, self._whole[key])
+        )
         return found
+
+
+def _changed(change: Change, name: str, value: str) -> str:
+    """The value changed; one that stays as it is has been cleaned already."""
+    found = change(name, value)
+    return value if found is value else text(found)
 
 
 def _parted(key: str) -> tuple[str, str]:

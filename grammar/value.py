@@ -1,8 +1,8 @@
 """How a value of each field type is printed, what is taken out of it, and what counts as blank.
 
 The one place that decides all three. Guarantees: a printed text holds no control character, no line break, no
-bidirectional control and no surrogate; printing a printed text changes nothing; a blank value is printed as
-the empty text, so that everybody else asks only whether a text is empty. Source: ours.
+bidirectional control, no surrogate and no byte order mark; printing a printed text changes nothing; a blank
+value is printed as the empty text, so that everybody else asks only whether a text is empty. Source: ours.
 """
 
 import re
@@ -19,10 +19,11 @@ JAPAN = timezone(timedelta(hours=9), "JST")  # no summer time since 1951
 MAX_MAGNITUDE = 40  # powers of ten: no currency needs more, and 1E+999999 would print a million digits
 
 # C0 without CR and LF, DEL, C1; Arabic letter mark, LRM, RLM; line and paragraph separator; embeddings,
-# overrides and isolates (Unicode Standard Annex 9); surrogates, which no charset can write.
+# overrides and isolates (Unicode Standard Annex 9); surrogates, which no charset can write; the byte order
+# mark, which spreadsheets leave in what people paste.
 _REMOVED = (
     r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff"
-    r"\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    r"\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"
 )
 _TO_REMOVE = re.compile(f"[{_REMOVED}]+")
 _TO_CLEAN = re.compile(rf"[{_REMOVED}\r\n]")

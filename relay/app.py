@@ -72,7 +72,7 @@ class Office:
     @cached_property
     def decoder(self) -> Decoder:
         """Reads notifications, documents and text mails, against the registry that is in force."""
-        return Decoder(lambda: self.registry.current, self.catalogue)
+        return Decoder(lambda: self.registry.current, self.catalogue, hostname=self.config.hostname)
 
     @cached_property
     def store(self) -> Store:
@@ -118,7 +118,6 @@ class Relay:
             store=store,
             dispatch=self._engine,
             clock=office.clock,
-            hostname=config.hostname,
             on_unreadable=config.intake.on_unreadable,
         )
         self._listener = Listener(reception, config.intake, hostname=config.hostname)

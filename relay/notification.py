@@ -3,7 +3,8 @@
 The models are the contract of the notification document, version 1 (docs/notification.md, generated JSON
 Schema in docs/notification.schema.json). They refuse what is not in the contract, unknown keys included,
 because a misspelt key would lose a value without a word. Text is kept as it came; `grammar` cleans what it
-prints.
+prints. Only the key that tells whether two say the same looks past what a route may change: the code point
+that a charset gives a character, and the places of an amount.
 
 Guarantees: times are aware and in UTC (a time without a zone is Japan time, as the marketplace writes it),
 money is exact, order numbers are unique in a pack. Source: field names after the marketplace's order API; the
@@ -15,7 +16,7 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import (
     AwareDatetime,
@@ -25,16 +26,24 @@ from pydantic import (
     Field,
     StrictInt,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
+from relay.charset import ISO_2022_JP
 from relay.clock import JST
 
 MAX_TEXT = (
     1_000  # characters; the marketplace's longest text is 200, its templates' fields stay far below this
 )
 MAX_MEMOS = 100  # rows of 備考
+MAX_DIGITS = 12  # of an amount: a billion in any currency, with two places
 MAX_ORDERS = 1_000  # orders in one pack; a cart of a person holds a few
+_AMOUNT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_WRITTEN_AMOUNT = re.compile(
+    r'("(?:delivery_fee|unit_price|discount|total)":"-?[0-9]+)\.([0-9]*?)0*"'
+)  # with a point; no text can look so, for its own quotation marks are escaped
 _ISO_DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 _ISO_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?")
 
@@ -109,13 +118,31 @@ def _day(value: Any) -> Any:
     return value
 
 
+def _amount(value: Any) -> Any:
+    """An amount in text only as JSON would write it; zero without a sign, and 1E+3 as 1000."""
+    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
+        raise PydanticKnownError("decimal_parsing")
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent  # a letter when it is not finite
+        if not value:
+            return abs(value) if exponent in (0, -1, -2) else Decimal(0)
+        if isinstance(exponent, int) and exponent > 0 and value.adjusted() < MAX_DIGITS:
+            return value.quantize(Decimal(1))
+    return value
+
+
 Identifier = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=r"^[^\s\p{C}]+$")
 ]
 Text = Annotated[str, StringConstraints(strict=True, max_length=MAX_TEXT)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Day = Annotated[date, BeforeValidator(_day)]
-Money = Annotated[Decimal, Field(max_digits=12, decimal_places=2)]  # in the order's currency
+Money = Annotated[  # in the order's currency, with the places that it came with
+    Decimal,
+    Field(max_digits=MAX_DIGITS, decimal_places=2),
+    BeforeValidator(_amount),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{_AMOUNT.pattern}$"}]}),
+]
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
 
 
@@ -222,7 +249,8 @@ class Notification(_Value):
         """The notification as text, and the key that tells whether another one says the same."""
         pack = self.pack.model_dump_json()  # nearly all of the document, so it is written once for both
         head = self.model_dump_json(exclude={"pack"})
-        said = f"{self.type}\0{self.seller_id}\0{pack}"
+        alike = ISO_2022_JP.fold(_WRITTEN_AMOUNT.sub(_without_zeros, pack))
+        said = f"{self.type}\0{self.seller_id}\0{alike}"
         return Written(
             document=f'{head[:-1]},"pack":{pack}}}',
             content_key=hashlib.sha256(said.encode()).hexdigest(),
@@ -235,4 +263,14 @@ class Written(NamedTuple):
     document: str  # JSON that reads back as the notification
     # What makes two notifications the same when no event id tells: a hash of type, seller and the whole
     # pack. Event id and time of the event are left out: two routes that carry one order differ in both.
+    # Characters that one JIS character may become, and amounts with other zeros (500.00), count as the same.
     content_key: str
+
+
+def _without_zeros(amount: re.Match[str]) -> str:
+    return f'{amount[1]}.{amount[2]}"' if amount[2] else f'{amount[1]}"'
+
+
+KEYS: Final = frozenset(  # that a notification document may have, at whatever place
+    name for model in (Notification, Pack, Order, Cancel, Buyer, Receiver) for name in model.model_fields
+)

@@ -1,4 +1,4 @@
-"""Where a template cannot be read back in general: told before it is used, with an example and a mend.
+"""Where a template cannot be read back in general, or prints a marker: told with an example and a mend.
 
 Every mail is proved before it is sent, so a template with findings is safe; but mails that a finding foresees
 end in quarantine. A finding is the truth about some values, not a guess: its example shows one. Without a
@@ -6,20 +6,21 @@ finding, whatever the values are, the mail reads as the record says (tests/prope
 ours (docs/reading-back.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal, assert_never
 
 from grammar.analysis import ORDERS, Unit
 from grammar.ast import Field, Template
-from grammar.checks.sample import alphabet, stray
+from grammar.checks.lookalike import lookalikes
+from grammar.checks.sample import alphabet, example, stray
 from grammar.checks.witness import Mistake, mistake
 from grammar.fields import Catalogue
 from grammar.reader.decision import Decision
 from grammar.reader.label import Labels, labels_of
 from grammar.reader.overlap import Alphabet, Overlap
-from grammar.reader.pattern import MAX_SEPARATOR, RowPattern
+from grammar.reader.pattern import MAX_SEPARATOR, RowPattern, row_pattern
 from grammar.reader.plan import Plan, plan_of
 from grammar.reader.shape import (
     MAX_NEXTS,
@@ -46,13 +47,14 @@ Kind = Literal[
     "branch",  # which way of an IF was taken cannot be told
     "empty-pass",  # a pass of a loop may print nothing
     "unknown-order",  # rows that may be missing do not say which order they belong to
+    "looks-like-marker",  # a text that is printed as it stands, and was most likely meant as a marker
     "too-many-ways",  # more rows may follow than are looked at
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One place of a template that cannot be read back for some values."""
+    """One place of a template that cannot be read back for some values, or is not what it looks like."""
 
     kind: Kind
     message: str
@@ -82,17 +84,42 @@ class _Checks:
         self._overlap = Overlap(self._alphabet)
 
     def findings(self) -> Iterator[Finding]:
+        yield from self._lookalikes()
         for pattern in self._shape.patterns:
             yield from self._row(pattern)
             yield from self._label(pattern, self._plan.labels)
         for part, decision in self._plan.decisions.items():
             yield from self._decision(part, decision)
-            yield from self._loop(part)
+            yield from self._loop(part, decision)
 
     def _alphabet(self, field: Field) -> Alphabet:
         if field.key not in self._alphabets:
             self._alphabets[field.key] = alphabet(field, self._shape.catalogue)
         return self._alphabets[field.key]
+
+    def _lookalikes(self) -> Iterator[Finding]:
+        for found in lookalikes(self._shape.template, self._shape.catalogue):
+            yield self._finding(
+                "looks-like-marker",
+                found.span,
+                f"{found.text} is no marker: it is printed as it stands",
+                f"write {found.meant}; if it is meant as text, put a space "
+                + ("before it" if found.text[0].isalpha() else "behind its first sign"),
+                self._printed(row_pattern(found.row)),
+            )
+
+    def _printed(self, pattern: RowPattern, values: Mapping[int, str] | None = None) -> str:
+        """The row with an example of each field, or with these values in the slots of these numbers."""
+        texts = [pattern.head]
+        for index, slot in enumerate(pattern.slots):
+            examples = (example(field, self._shape.catalogue) for field in slot.fields)
+            texts += [(values or {}).get(index) or "".join(examples), pattern.literals[index + 1]]
+        return "".join(texts)
+
+    def _row_before(self, span: Span) -> str:
+        """The row that stands before this place as it is printed; nothing when none does."""
+        before = [each for each in self._shape.patterns if each.row.span.end <= span.start]
+        return self._printed(before[-1]) if before else ""
 
     def _row(self, pattern: RowPattern) -> Iterator[Finding]:
         """What is wrong inside one row."""
@@ -105,19 +132,17 @@ class _Checks:
                     slot.fields[1].span,
                     f"nothing stands between {names}: nobody can tell where one ends",
                     "put a text between them that neither can hold",
-                    pattern.head + "ああ",
+                    self._printed(pattern),
                 )
             elif index < last or len(literal) > MAX_SEPARATOR:
                 field, separator = slot.fields[0], literal[:MAX_SEPARATOR]
                 if found := stray(field, separator, self._shape.catalogue):
-                    before = "".join("あ" + text for text in pattern.literals[1 : index + 1])
-                    behind = "あ".join(pattern.literals[index + 1 :])
                     yield self._finding(
                         "separator",
                         field.span,
                         f"the text that ends {field.name} may stand in it: its value would be cut there",
                         "put each field on a row of its own, or a text behind it that the field cannot hold",
-                        pattern.head + before + found.text + behind,
+                        self._printed(pattern, {index: found}),
                     )
 
     def _label(self, pattern: RowPattern, labels: Labels) -> Iterator[Finding]:
@@ -169,7 +194,7 @@ class _Checks:
                 assert_never(part)
         yield self._finding(kind, _span(part), _said(found), hint, "\n".join(found.rows))
 
-    def _loop(self, part: Part) -> Iterator[Finding]:
+    def _loop(self, part: Part, decision: Decision) -> Iterator[Finding]:
         match part:
             case Repeat(over=over, deletes=True) if over == ORDERS:
                 yield self._finding(
@@ -177,7 +202,7 @@ class _Checks:
                     part.pattern.row.span,
                     "a row of an order may be missing: nobody can tell whose the others are",
                     "put it between ##LOOP_BEGIN## and ##LOOP_END##, with a row that is always printed",
-                    part.pattern.head + "あ",
+                    self._printed(part.pattern),
                 )
             case Repeat(deletes=False, pattern=pattern) if pattern.is_last and not any(pattern.literals):
                 yield self._finding(
@@ -185,15 +210,16 @@ class _Checks:
                     pattern.row.span,
                     "the last repetition may be blank, without a newline: nobody can see it",
                     "end the row with a newline, or put ##DELETE_BLANK_ROW## at its head",
-                    "",
+                    self._row_before(pattern.row.span),
                 )
-            case Block(parts=parts) if may_be_empty(parts):
+            case Block(parts=parts, span=span) if may_be_empty(parts):
+                behind = next((start.patterns for start in decision.others if start.patterns), ())
                 yield self._finding(
                     "empty-pass",
-                    _span(part),
+                    span,
                     "the block may print nothing for an order: nobody can tell how many orders there are",
                     "put a row into the block that is always printed",
-                    "",
+                    self._printed(behind[0]) if behind else self._row_before(span),
                 )
             case _:
                 return
@@ -223,8 +249,12 @@ def _said(found: Mistake) -> str:
 
 def _span(part: Part) -> Span:
     """Where a part begins."""
-    while not isinstance(part, Always | Maybe | Repeat | Choice):
-        if not part.parts:
-            return Span(start=0, end=1)
-        part = part.parts[0]
-    return part.condition.span if isinstance(part, Choice) else part.pattern.row.span
+    match part:
+        case Block():
+            return part.span
+        case Choice():
+            return part.condition.span
+        case Always() | Maybe() | Repeat():
+            return part.pattern.row.span
+        case _:
+            assert_never(part)

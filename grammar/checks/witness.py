@@ -36,7 +36,8 @@ def _mistakes(part: Part, decision: Decision, overlap: Overlap) -> Iterator[Mist
     known = {start.patterns[:1] for start in decision.enter}
     for other in decision.others:
         if isinstance(part, Choice) and (part.first or part.second) and other.patterns[:1] in known:
-            yield Mistake(rows=(), printed=None, read=None, is_same=True)
+            rows = (overlap.common_row(row, row) for row in other.patterns[:1])
+            yield Mistake(rows=tuple(filter(None, rows)), printed=None, read=None, is_same=True)
     for start in decision.enter:
         tested = start.patterns[: _tested(part)]
         for other in decision.others:

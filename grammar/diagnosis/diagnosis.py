@@ -19,7 +19,7 @@ from grammar.errors import TemplateError, nearest
 from grammar.span import Span, row_end, row_start
 
 _BLOCK_WORDS = ("LOOP_BEGIN", "LOOP_END", "ELSE", "END_IF")
-_SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
+SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         word: "##IF <$_NAME_$>##" if word == "IF" else f"##{word}##"
         for word in ("DELETE_BLANK_ROW", "LOOP", "LOOP_BEGIN", "LOOP_END", "IF", "ELSE", "END_IF")
@@ -30,6 +30,7 @@ _ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
     {"FI": "END_IF", "END": "END_IF", "IF_END": "END_IF", "END_LOOP": "LOOP_END", "FOR": "LOOP_BEGIN"}
 )
 _DIRECTIVE = re.compile(r"##([A-Z][A-Za-z0-9_]*)(##)?")
+_SPACED = re.compile(r"##([A-Z]+(?:[ \u3000-][A-Z]+)+)##")  # spaces or hyphens where _ should stand
 _ELSE_IF = re.compile(r"##(?:ELSE[ _]?IF|ELSIF|ELIF)(?![A-Z0-9_])(?:##)?")
 _WHOLE_DIRECTIVES = re.compile(r"(?:##(?:DELETE_BLANK_ROW_?|LOOP)##|\$LOOP_)*")
 _GLUED = "$LOOP_"
@@ -84,11 +85,12 @@ def _in_line(rest: str) -> Fault:
 
 def _directive(rest: str, before: str, source: str, stop: Stop) -> Fault:
     found = _DIRECTIVE.match(rest)
-    word = found[1].removesuffix("_") if found else "LOOP"
+    word = found[1] if found else "LOOP"
+    word = "DELETE_BLANK_ROW" if word == "DELETE_BLANK_ROW_" else word  # the one that has two spellings
     spelling = found[0] if found else _GLUED
     if word == "IF":
         return condition_fault(rest, before)
-    if found and (word not in _SPELLINGS or not found[2]):
+    if found and (word not in SPELLINGS or not found[2]):
         return _unknown(word, rest, spelling)
     if word not in _BLOCK_WORDS:
         return _misplaced(word, spelling, before)
@@ -123,17 +125,18 @@ def _unknown(word: str, rest: str, spelling: str) -> Fault:
             hint="put a whole ##IF … ##END_IF## between ##ELSE## and ##END_IF##",
             length=len(found[0]),
         )
-    known = word if word in _SPELLINGS else _ELSEWHERE.get(word.upper()) or nearest(word.upper(), _SPELLINGS)
+    lacks_end = word in SPELLINGS
+    if spaced := _SPACED.match(rest):
+        word, spelling, lacks_end = re.sub("[^A-Z]", "_", spaced[1]), spaced[0], False
+    known = word if word in SPELLINGS else _ELSEWHERE.get(word.upper()) or nearest(word.upper(), SPELLINGS)
     hint = (
-        f"did you mean {_SPELLINGS[known]}?"
+        f"did you mean {SPELLINGS[known]}?"
         if known
-        else f"known are {', '.join(_SPELLINGS.values())}; to print two #, put a space after them"
+        else f"known are {', '.join(SPELLINGS.values())}; to print two #, put a space after them"
     )
     return Fault(
         kind="unknown-directive",
-        message=f"##{word} lacks its second ##"
-        if word in _SPELLINGS
-        else f"unknown directive {shortened(spelling)}",
+        message=f"##{word} lacks its second ##" if lacks_end else f"unknown directive {shortened(spelling)}",
         hint=hint,
         length=len(spelling),
     )

@@ -17,6 +17,7 @@ NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _FILTER = re.compile(r"[a-z]+(?::[^|]*)?")
 _BARE_FIELD = re.compile(r"\$_[A-Z][A-Z0-9_]*?(?:_\$|(?![A-Z0-9_]))")
 _UNCLOSED = re.compile(r"[A-Z][A-Z0-9_]*(?:\|[a-z]+(?::[^|\s<\[{$]*)?)*")
+_ARGUMENT_BEGINS = re.compile(r"[A-Z][A-Z0-9_]*(?:\|[a-z]+(?::[^|\n]*)?)*\|[a-z]+:")
 # An argument as other languages write it, or without anything before it: date(%Y), pad=3, max20.
 _CALL = re.compile(r"([A-Za-z]+)(?:[(=](.*?)\)?|([0-9]+))")
 _FULL_WIDTH = str.maketrans("｜：", "|:")
@@ -70,6 +71,14 @@ def _is_printed(word: str) -> bool:
 def _malformed(rest: str) -> Fault:
     opening, end = rest[0], FIELD_END.search(rest, 3)
     following = FIELD_BEGINNING.search(rest, 3)
+    if following is not None and _ARGUMENT_BEGINS.fullmatch(rest, 3, following.start()):
+        return Fault(
+            kind="malformed-filter",
+            message="the argument of a filter holds a field",
+            hint="write a text there; where a field is blank, ##IF and ##ELSE## can print another",
+            length=3,
+            offset=following.start(),
+        )
     if end is None or (following is not None and following.start() < end.start()):
         begun = _UNCLOSED.match(rest, 3)
         word = begun[0].rstrip("_") if begun else "NAME"
@@ -143,5 +152,6 @@ def _mended_filter(spelling: str) -> str:
     name, colon, argument = spelling.partition(":")
     call = _CALL.fullmatch(spelling.strip())
     if call and not re.fullmatch(r"[a-z]+", name.strip()):
-        return f"{call[1].lower()}:{call[2] or call[3] or ''}"
+        given = call[2] or call[3]
+        return f"{call[1].lower()}:{given}" if given else call[1].lower()
     return name.strip().lower() + colon + argument

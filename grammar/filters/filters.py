@@ -221,7 +221,8 @@ def fault(filters: Sequence[tuple[str, str | None]], *, of: Type, several: bool)
         definition = FILTERS.get(name) or GATHERERS.get(name)
         if definition is None:
             return _unknown(position, name)
-        found = _misplaced(position, name, definition, of=of, seen=seen, several=several) or _wrong_argument(
+        names = [each for each, _ in filters[:position]]
+        found = _misplaced(names, name, definition, of=of, seen=seen, several=several) or _wrong_argument(
             position, name, argument, definition, seen=seen
         )
         if found:
@@ -242,12 +243,13 @@ def _unknown(position: int, name: str) -> FilterFault:
 
 
 def _misplaced(
-    position: int, name: str, definition: Definition, *, of: Type, seen: Type, several: bool
+    before: Sequence[str], name: str, definition: Definition, *, of: Type, seen: Type, several: bool
 ) -> FilterFault | None:
+    """What is wrong with the filter's place behind those before it, which stand well."""
     gathers = isinstance(definition, OnMany)
     if gathers and not several:
         message, hint = f"{name} is for lists and for fields of an order: here is one value", "take it out"
-    elif gathers and position:
+    elif gathers and before:
         message, hint = f"{name} stands behind another filter", "put it first: it takes the values themselves"
     elif seen in definition.takes:
         return None
@@ -256,7 +258,23 @@ def _misplaced(
     else:
         kinds = " and ".join(sorted(definition.takes))
         message, hint = f"{name} is for fields of type {kinds}: this is {of}", "take it out"
-    return FilterFault(position=position, kind="filter-misplaced", message=message, hint=hint)
+    is_mended = any(
+        _stand_well((*before[:to], name, *before[to:]), of=of, several=several) for to in range(len(before))
+    )
+    if hint.startswith("put") and not is_mended:
+        hint = f"it cannot stand together with {' and '.join(before)}: take one out"
+    return FilterFault(position=len(before), kind="filter-misplaced", message=message, hint=hint)
+
+
+def _stand_well(names: Sequence[str], *, of: Type, several: bool) -> bool:
+    """Whether each of the known filters may stand where it does."""
+    seen = of
+    for position, name in enumerate(names):
+        definition = FILTERS.get(name) or GATHERERS[name]
+        if seen not in definition.takes or (name in GATHERERS and (position or not several)):
+            return False
+        seen = seen if definition.gives == "same" else definition.gives
+    return True
 
 
 def _wrong_argument(

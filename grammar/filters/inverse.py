@@ -21,7 +21,7 @@ from grammar.value import PRINTERS, elements, read_moment
 
 _DIGIT: Final = re.compile("[0-9]")
 _GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})*(?:\.[0-9]+)?")
-_AT_HOME: Final = re.compile(r"0([1-9][0-9 -]*)")
+_AT_HOME: Final = re.compile("0([1-9](?:[ -]?[0-9])*)")  # a separator stands between digits only
 
 
 def unprinted(field: Field, text: str, catalogue: Catalogue) -> object | None:

@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
 from typing import Final
 
+from grammar.filters.width import half
 from grammar.value import MAX_MAGNITUDE
 
 _INTEGER = rf"-?(?:0|[1-9][0-9]{{0,{MAX_MAGNITUDE}}})"
 NUMBER: Final = re.compile(rf"{_INTEGER}(?:\.[0-9]{{1,{MAX_MAGNITUDE}}})?")  # as `value` prints amounts
 _SUM_DIGITS: Final = 2 * MAX_MAGNITUDE + 8  # exact for a million of the longest numbers there are
-_PHONE: Final = re.compile(r"\+81([- ]?)0?([1-9][0-9 -]*)")
+_PHONE: Final = re.compile(r"\+81[- .]?(?:\(0\)|0)?[- .]?([1-9](?:[- .]?[0-9])*)")
 _POSTAL: Final = re.compile("〒? ?([0-9]{3})-?([0-9]{4})")
+# Typed for a hyphen, besides the full-width one: hyphens, dashes, minus, and the sign of a long vowel.
+_HYPHENS: Final = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212ーｰ", "-"))
 
 
 def sum_of(texts: Sequence[str]) -> str:
@@ -74,18 +77,20 @@ def phone(text: str) -> str:
 
     >>> phone("+81-3-0000-0000"), phone("+819000000000"), phone("+1-555-0100")
     ('03-0000-0000', '09000000000', '+1-555-0100')
+    >>> phone("+81(0)3-0000-0000"), phone("+81.90.0000.0000"), phone("＋８１－３－００００－００００")
+    ('03-0000-0000', '090-0000-0000', '03-0000-0000')
     """
-    found = _PHONE.fullmatch(text)
-    return f"0{found[2]}" if found else text
+    found = _PHONE.fullmatch(_plain(text))
+    return "0" + found[1].replace(".", "-") if found else text
 
 
 def postal(text: str) -> str:
     """A Japanese postal code with its hyphen and without 〒; any other stays.
 
-    >>> postal("1000000"), postal("〒100-0000"), postal("SW1A 1AA")
+    >>> postal("1000000"), postal("〒１００－００００"), postal("SW1A 1AA")
     ('100-0000', '100-0000', 'SW1A 1AA')
     """
-    found = _POSTAL.fullmatch(text)
+    found = _POSTAL.fullmatch(_plain(text))
     return f"{found[1]}-{found[2]}" if found else text
 
 
@@ -96,6 +101,11 @@ def one_line(text: str) -> str:
     '見本 花子'
     """
     return " ".join(text.split())
+
+
+def _plain(text: str) -> str:
+    """Digits, signs and hyphens as ASCII has them, nothing blank at the ends."""
+    return half(text).translate(_HYPHENS).strip()
 
 
 def _grouped(text: str) -> str:

@@ -19,19 +19,25 @@ _TO_FULL: Final = str.maketrans(
 _TO_HALF: Final = str.maketrans(
     {chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)} | {"\u3000": " "}
 )
-_HALF_KANA: Final = re.compile("[｡-ﾟ]+")
-_LONE_MARKS: Final = str.maketrans("\u3099\u309a", "゛゜")
+_FULL_KANA: Final = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in range(0xFF61, 0xFF9E)}
+_MARKS: Final = {"ﾞ": "\u3099", "ﾟ": "\u309a", "\u3099": "\u3099", "\u309a": "\u309a"}  # as they combine
+# Voiced kana that JIS X 0208 lacks: a name that a partner's charset could write must not become one of them.
+_NOT_IN_JIS: Final = frozenset("ゔヷヸヹヺ")
+_TO_FULL_KANA: Final = str.maketrans(_FULL_KANA | {"ﾞ": "゛", "ﾟ": "゜"})
+_MARKED: Final = re.compile(f".[{''.join(_MARKS)}]")
 _JOINERS: Final = frozenset("\u200dﾞﾟ")  # what stands with the character before it, besides combining marks
 _SKIN_TONES: Final = ("\U0001f3fb", "\U0001f3ff")  # first and last
 
 
 def kana(text: str) -> str:
-    """Half-width kana as full-width ones, their voice marks joined; nothing else changes.
+    """Half-width kana as full-width ones, voice marks joined to their kana; nothing else changes.
 
-    >>> kana("ｶﾞﾗｽ ①㈱ｱﾞ")
-    'ガラス ①㈱ア゛'
+    `relay.charset` folds kana just so.
+
+    >>> kana("ｶﾞﾗｽ ①㈱ｱﾞ"), kana("カﾞﾗｽ ﾜﾞ")
+    ('ガラス ①㈱ア゛', 'ガラス ワ゛')
     """
-    return _HALF_KANA.sub(_full_kana, text)
+    return _MARKED.sub(_joined, text).translate(_TO_FULL_KANA)
 
 
 def full(text: str) -> str:
@@ -95,9 +101,11 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - columns(text))
 
 
-def _full_kana(run: re.Match[str]) -> str:
-    """Normalising is right for these characters alone: it widens them and joins their marks."""
-    return unicodedata.normalize("NFKC", run[0]).translate(_LONE_MARKS)
+def _joined(pair: re.Match[str]) -> str:
+    """A character and the voice mark behind it as one kana, where there is such a one."""
+    character = _FULL_KANA.get(pair[0][0], pair[0][0])
+    whole = unicodedata.normalize("NFC", character + _MARKS[pair[0][1]])
+    return whole if len(whole) == 1 and whole not in _NOT_IN_JIS else pair[0]
 
 
 def _belongs_to_the_last(character: str) -> bool:

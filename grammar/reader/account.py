@@ -36,14 +36,19 @@ class _Account:
         self._elements: dict[str, tuple[str, ...]] = {}
         self._orders: dict[int, dict[str, str]] = {}
         self._sources: dict[str, Field] = {}
+        self._open_rows: list[int] = []
 
     def reading(self) -> Reading:
         self._count_orders()
         elements: dict[str, list[str]] = {}
+        has_value = False  # the row before
         for event in self._events:
             match event:
-                case Printed():
+                case Printed(pattern=pattern):
                     self._row += 1
+                    if has_value and pattern.slots and is_blank(pattern.head):
+                        self._open_rows.append(self._row)
+                    has_value = bool(pattern.slots)
                     self._take(event, elements)
                 case Passes(part=Repeat(over=over)) if over != ORDERS:
                     self._end_list(event.part, elements)
@@ -54,7 +59,13 @@ class _Account:
                     pass
         self._conditions()
         orders = tuple(self._orders.get(index, {}) for index in range(self._count or 0))
-        return Reading(fields=self._fields, elements=self._elements, orders=orders, sources=self._sources)
+        return Reading(
+            fields=self._fields,
+            elements=self._elements,
+            orders=orders,
+            sources=self._sources,
+            open_rows=tuple(self._open_rows),
+        )
 
     def _count_orders(self) -> None:
         """How many orders there are: every loop over them must say the same."""
@@ -62,17 +73,17 @@ class _Account:
         for event in self._events:
             if isinstance(event, Printed):
                 row += 1
-            if not isinstance(event, Passes) or not _is_over_orders(event.part):
+            if not isinstance(event, Passes) or event.orders is None:
                 continue
             if self._count is None:
-                self._count = event.count
-            elif event.count != self._count:
+                self._count = event.orders
+            elif event.orders != self._count:
                 raise ReadingError(
                     "the loops over the orders do not run equally often: whose a row is, is not known",
                     row=max(row, 1),
                     column=1,
                     expected=f"{self._count} orders",
-                    found=f"{event.count}",
+                    found=f"{event.orders}",
                 )
 
     def _take(self, row: Printed, elements: dict[str, list[str]]) -> None:
@@ -81,25 +92,23 @@ class _Account:
             if len(slot.fields) > 1:
                 continue  # where one of them ends is not known
             field = slot.fields[0]
-            self._sources.setdefault(field.key, field)
+            key = field.key
+            self._sources.setdefault(key, field)
+            known = self._fields
             if row.repeat is not None and self._shape.is_element(field, row.repeat.over):
-                self._agree(listed, field.key, text)
+                known = listed
             elif self._shape.is_order(field):
-                self._agree(self._orders.setdefault(row.order or 0, {}), field.key, text)
-            else:
-                self._agree(self._fields, field.key, text)
+                known = self._orders.setdefault(row.order or 0, {})
+            if known.setdefault(key, text) != text:
+                raise ReadingError(
+                    f"{key} stands twice and does not say the same",
+                    row=self._row,
+                    column=1,
+                    expected=known[key],
+                    found=text,
+                )
         for key, text in listed.items():
             elements.setdefault(key, []).append(text)
-
-    def _agree(self, known: dict[str, str], key: str, text: str) -> None:
-        if known.setdefault(key, text) != text:
-            raise ReadingError(
-                f"{key} stands twice and does not say the same",
-                row=self._row,
-                column=1,
-                expected=known[key],
-                found=text,
-            )
 
     def _end_list(self, part: Repeat | Block, elements: dict[str, list[str]]) -> None:
         """A list is read: it must be the same wherever it is printed, blank elements left aside."""
@@ -135,10 +144,6 @@ class _Account:
             is_order = self._shape.is_order(field)
             known = self._orders.setdefault(event.order or 0, {}) if is_order else self._fields
             known.setdefault(field.key, text)
-
-
-def _is_over_orders(part: Repeat | Block) -> bool:
-    return isinstance(part, Block) or part.over == ORDERS
 
 
 def _seen(elements: tuple[str, ...]) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class Code:
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
         scope: dict[str, Any] = {"__builtins__": {}, **names}
-        exec(compile(ast.fix_missing_locations(tree), "<template>", "exec"), scope)  # noqa: S102  (our own lines; user's text is constants in them)
+        exec(compile(tree, "<template>", "exec"), scope)  # noqa: S102  (our own lines; user's text is constants in them)
         function: Callable[..., Any] = scope[definition.name]
         return function
 

@@ -10,7 +10,7 @@ from typing import Final, assert_never
 from grammar.analysis import ORDERS
 from grammar.ast import Condition, Field
 from grammar.reader.code import Code
-from grammar.reader.pattern import RowPattern
+from grammar.reader.pattern import RowPattern, Slot
 from grammar.reader.plan import Flat, Plan, nothing, width
 from grammar.reader.shape import Always, Block, Choice, Maybe, Part, Repeat, Shape
 from grammar.record import Record
@@ -37,7 +37,7 @@ class _Expectation:
             self._code.add("order, = record.orders")
         self._parts(self._shape.parts, [])
         self._code.add("return out")
-        return self._code.function({"zip": zip})
+        return self._code.function({"any": any, "zip": zip})
 
     def _parts(self, parts: tuple[Part, ...], values: list[str]) -> None:
         """Statements that tell the values, and before them those that are given."""
@@ -48,6 +48,8 @@ class _Expectation:
             self._tell(values)
             values = []
             match part:
+                case Repeat(over=over, deletes=True) if over == ORDERS:
+                    self._rows_of_orders(part)
                 case Repeat():
                     self._repeat(part)
                 case Block():
@@ -100,6 +102,20 @@ class _Expectation:
                 self._tell(values)
         self._code.add("out.append(None)")
 
+    def _rows_of_orders(self, part: Repeat) -> None:
+        """A row that goes where an order has nothing for it: if one is there, the missing ones are told too.
+
+        Otherwise a mail would be right for a record whose orders have changed places.
+        """
+        there, missing = self._slots(part.pattern), ["None"] * len(part.pattern.slots)
+        self._code.add("passes = []")
+        with self._code.under("for order in record.orders:"):
+            self._code.add(
+                f"passes += ('', {', '.join(there)}) if {self._blankness(part.pattern)} "
+                f"else ('', {', '.join(missing)})"
+            )
+        self._code.add("if any(passes): out += passes", "out.append(None)")
+
     def _tell(self, values: list[str]) -> None:
         if values:
             self._code.add(f"out += ({', '.join(values)},)")
@@ -108,7 +124,12 @@ class _Expectation:
         return " or ".join(self._value(field, elements) for field in pattern.row.fields)
 
     def _slots(self, pattern: RowPattern, elements: Mapping[str, str] = _NO_ELEMENTS) -> list[str]:
-        return [" + ".join(self._value(field, elements) for field in slot.fields) for slot in pattern.slots]
+        return [self._joined(slot, elements) for slot in pattern.slots]
+
+    def _joined(self, slot: Slot, elements: Mapping[str, str]) -> str:
+        """What a slot prints; however many fields it has, no deeper than one of them."""
+        values = [self._value(field, elements) for field in slot.fields]
+        return values[0] if len(values) == 1 else f"f'{''.join(f'{{{value}}}' for value in values)}'"
 
     def _value(self, field: Field, elements: Mapping[str, str] = _NO_ELEMENTS) -> str:
         if field.key in elements:

@@ -4,8 +4,9 @@ A person decides on such a mail in quarantine, so each difference names its row,
 is on the way of a mail that is right. Source: ours (docs/reading-back.md).
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Final, Literal
 
 from grammar.analysis import ORDERS
@@ -13,11 +14,13 @@ from grammar.reader.parting import furthest
 from grammar.reader.plan import Flat, Plan
 from grammar.reader.recognition import Parted
 from grammar.reader.shape import Repeat, Shape
-from grammar.reader.trace import Printed, printed, trace
+from grammar.reader.trace import Event, Passes, Printed, printed, trace
 from grammar.record import Record
 from grammar.span import line_and_column
 
 MAX_MISREADINGS: Final = 50  # of one mail that are told: a person needs no more to decide
+
+Kind = Literal["value", "label", "structure", "orders"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +30,10 @@ class Misreading:
     - label: a partner that reads by label takes the row for `read`, the label of another row.
     - value: `field` was printed as `expected` and is read as `read`.
     - structure: the row `expected` is read as another part of the template: `read`.
+    - orders: a loop ran for `expected` orders, and up to this row it is read as run for `read`.
     """
 
-    kind: Literal["value", "label", "structure"]
+    kind: Kind
     row: int  # of the mail's text, from 1
     field: str  # the name in the catalogue, or nothing when the row has no field
     order: int | None  # index of the order that the row belongs to
@@ -41,8 +45,18 @@ class Misreading:
 def explained(
     *, text: str, shape: Shape, plan: Plan, record: Record, expected: Flat, found: Flat | Parted
 ) -> tuple[Misreading, ...]:
-    """The differences between what is read and what should be; nothing when no row is read otherwise."""
-    return tuple(_Explanation(text, shape, plan, record).misreadings(expected, found)[:MAX_MISREADINGS])
+    """The differences between what is read and what should be.
+
+    Nothing when all that the two lists differ in is what the mail does not tell: which of two ways of an IF
+    was taken that print the same, or how often a loop ran that printed nothing.
+    """
+    explanation = _Explanation(text, shape, plan, record)
+    wanted = trace(shape, plan, expected)
+    return _first(explanation.forged(printed(wanted))) or _first(explanation.differences(wanted, found))
+
+
+def _first(found: Iterable[Misreading]) -> tuple[Misreading, ...]:
+    return tuple(islice(found, MAX_MISREADINGS))
 
 
 class _Explanation:
@@ -54,35 +68,31 @@ class _Explanation:
         self._plan = plan
         self._record = record
 
-    def misreadings(self, expected: Flat, found: Flat | Parted) -> list[Misreading]:
-        wanted = printed(trace(self._shape, self._plan, expected))
-        if forged := self._forged(wanted):
-            return forged
+    def differences(self, wanted: list[Event], found: Flat | Parted) -> Iterator[Misreading]:
+        """The rows that are read otherwise; behind one that is read as another part, nothing is compared."""
+        rows = printed(wanted)
         if isinstance(found, Parted):
-            return [self._parted(wanted, found)]
-        differences: list[Misreading] = []
-        for number, (row, read) in enumerate(
-            zip_longest(wanted, printed(trace(self._shape, self._plan, found))), 1
-        ):
+            yield self._parted(rows, found)
+            return
+        events = trace(self._shape, self._plan, found)
+        for number, (row, read) in enumerate(zip_longest(rows, printed(events)), 1):
             if row is None or read is None or row.pattern is not read.pattern or row.order != read.order:
-                differences.append(self._structure(number, row, _shown(read)))
-                break
-            differences += self._values(number, row, read)
-        return differences
+                yield self._structure(number, row, _shown(read))
+                return
+            yield from self._values(number, row, read)
+        yield from _orders(wanted, events)
 
-    def _forged(self, wanted: list[Printed]) -> list[Misreading]:
+    def forged(self, wanted: list[Printed]) -> Iterator[Misreading]:
         """The rows whose values are taken for labels."""
-        found: list[Misreading] = []
         start = 0
         for number, row in enumerate(wanted, 1):
             risk = self._plan.labels.risk(row.pattern)
             if risk is not None and (label := self._plan.labels.found(self._text, start, risk)):
-                found.append(self._misreading("label", number, row, (row.values[0], label)))
+                yield self._misreading("label", number, row, (row.values[0], label))
             end = self._text.find("\n", start)
             if end < 0:
-                break
+                return
             start = end + 1
-        return found
 
     def _parted(self, wanted: list[Printed], parted: Parted) -> Misreading:
         stop = furthest(self._text, parted, self._plan.labels)
@@ -90,12 +100,10 @@ class _Explanation:
         row = wanted[number - 1] if number <= len(wanted) else None
         return self._structure(number, row, parted.limit or stop.expected)
 
-    def _values(self, number: int, row: Printed, read: Printed) -> list[Misreading]:
-        return [
-            self._misreading("value", number, row, (value, other), slot)
-            for slot, (value, other) in enumerate(zip(row.values, read.values, strict=True))
-            if value != other
-        ]
+    def _values(self, number: int, row: Printed, read: Printed) -> Iterator[Misreading]:
+        for slot, (value, other) in enumerate(zip(row.values, read.values, strict=True)):
+            if value != other:
+                yield self._misreading("value", number, row, (value, other), slot)
 
     def _structure(self, number: int, row: Printed | None, read: str) -> Misreading:
         if row is None:
@@ -106,7 +114,7 @@ class _Explanation:
 
     def _misreading(
         self,
-        kind: Literal["value", "label", "structure"],
+        kind: Kind,
         number: int,
         row: Printed,
         texts: tuple[str, str],
@@ -124,8 +132,6 @@ class _Explanation:
         )
 
     def _order(self, row: Printed) -> int | None:
-        if row.repeat is not None and row.repeat.over == ORDERS:
-            return self._index(row.repeat, row)
         if row.order is None and any(map(self._shape.is_order, row.pattern.row.fields)):
             return 0  # of unit order, where there is but one
         return row.order
@@ -136,32 +142,46 @@ class _Explanation:
         return self._index(row.repeat, row)
 
     def _index(self, repeat: Repeat, row: Printed) -> int:
-        """Which order or element a pass belongs to: blank ones that were deleted count as well."""
+        """Which element a pass belongs to: blank ones that were deleted count as well."""
         if not repeat.deletes:
             return row.pass_number
         fields = repeat.pattern.row.fields
-        if repeat.over == ORDERS:
-            kept = [
-                any(order[f.key] if self._shape.is_order(f) else self._record[f.key] for f in fields)
-                for order in self._record.orders
-            ]
-        else:
-            order = None if row.order is None else self._record.orders[row.order]
-            lists = [self._record.elements(f.key) for f in fields if self._shape.is_element(f, repeat.over)]
-            others = [
-                order[f.key] if order is not None and self._shape.is_order(f) else self._record[f.key]
-                for f in fields
-                if not self._shape.is_element(f, repeat.over)
-            ]
-            kept = [any((*elements, *others)) for elements in zip(*lists, strict=True)]
-        indices = [index for index, is_kept in enumerate(kept) if is_kept]
-        return indices[row.pass_number]
+        order = None if row.order is None else self._record.orders[row.order]
+        lists = [self._record.elements(f.key) for f in fields if self._shape.is_element(f, repeat.over)]
+        others = [
+            order[f.key] if order is not None and self._shape.is_order(f) else self._record[f.key]
+            for f in fields
+            if not self._shape.is_element(f, repeat.over)
+        ]
+        kept = (index for index, each in enumerate(zip(*lists, strict=True)) if any((*each, *others)))
+        return next(islice(kept, row.pass_number, None))
 
 
 def row_text(row: Printed) -> str:
     """The row as it stands in the mail."""
     pairs = zip(row.values, row.pattern.literals[1:], strict=True)
     return row.pattern.head + "".join(value + literal for value, literal in pairs)
+
+
+def _orders(wanted: list[Event], read: list[Event]) -> Iterator[Misreading]:
+    """The loops over the orders that are read as run more or less often: the last passes printed nothing."""
+    counts = {event.part: event.orders for event in wanted if isinstance(event, Passes)}
+    row = 0
+    for event in read:
+        if isinstance(event, Printed):
+            row += 1
+        elif isinstance(event, Passes) and event.orders is not None:
+            expected = counts.get(event.part)
+            if expected != event.orders:
+                yield Misreading(
+                    kind="orders",
+                    row=max(row, 1),
+                    field="",
+                    order=None,
+                    element=None,
+                    expected=str(expected or 0),
+                    read=str(event.orders),
+                )
 
 
 def _shown(row: Printed | None) -> str:

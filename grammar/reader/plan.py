@@ -13,7 +13,7 @@ from typing import Final, assert_never
 from grammar.reader.decision import Decision, Start, decision_at
 from grammar.reader.label import Labels
 from grammar.reader.pattern import RowPattern, run_regex
-from grammar.reader.shape import Always, Block, Choice, Maybe, Part, Place, Repeat
+from grammar.reader.shape import MAX_NEXTS, Always, Block, Choice, Maybe, Part, Place, Repeat
 
 MAX_RUN: Final = 64  # parts that are read at once: one regular expression of more gains nothing
 Flat = list[str | None]  # what one mail says, as `proof` describes it
@@ -53,8 +53,13 @@ class Plan:
         return head + "".join(self.regexes[part] for part in others)
 
     def is_told(self, part: Choice) -> bool:
-        """Whether the mail shows which way of an IF was taken: not when both may begin with the same row."""
+        """Whether the mail shows which way of an IF was taken: not when both may begin with the same row.
+
+        Nor when more rows may begin one of them than are looked at.
+        """
         decision = self.decisions[part]
+        if max(len(decision.enter), len(decision.others)) > MAX_NEXTS:
+            return False
         first, second = (
             {start.patterns[:1] for start in starts} for starts in (decision.enter, decision.others)
         )

@@ -2,7 +2,9 @@ r"""The two functions that prove a mail: what a text says, and what a record sho
 
 Both give the same flat list, so that a proof is one comparison: the values of every printed row in order,
 None for those of a row that is missing; before each pass of a loop and each way of an IF "", and None
-behind the last pass and for the other way. For the CROSS MALL order mail they amount to
+behind the last pass and for the other way. Of a row of the orders that may be missing, the record tells the
+missing ones too as soon as one is there: no text can show them, so such a mail is not proved. For the CROSS
+MALL order mail the functions amount to
 
     def reading(text):
         m = run_0(text, 0)                       # この度は … \[注文番号\]\ (.*+)\n …
@@ -43,7 +45,7 @@ class Proof:
     expected: Callable[[Record], Flat]
 
     def reading(self, text: str) -> Flat:
-        """What the text says.
+        """What the text says, which ends with a newline.
 
         Raises:
             Parted: the template does not print this text, or it passes a limit.

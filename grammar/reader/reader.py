@@ -6,7 +6,7 @@ that rendering has. Diagnostics: `ReadingError` from `read` and nothing else; `m
 Source: ours (docs/reading-back.md).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grammar.analysis import Unit
 from grammar.ast import Template
@@ -29,9 +29,9 @@ from grammar.record import Record
 class Reader:
     """A compiled template, the other way round."""
 
-    shape: Shape
-    plan: Plan
-    proof: Proof
+    shape: Shape = field(repr=False)  # each of them prints the whole template
+    plan: Plan = field(repr=False)
+    proof: Proof = field(repr=False)
 
     def read(self, text: str) -> Reading:
         """The values of a mail.
@@ -53,8 +53,11 @@ class Reader:
     def misreadings(self, text: str, record: Record) -> tuple[Misreading, ...]:
         """Where a mail says something else than the record that it was made of; nothing when it is proved.
 
+        It is read as it will be sent, with a newline at its end, though the template may not print one.
         For unit `order` the record must hold exactly one order, as for rendering.
         """
+        if text and text[-1] != "\n":
+            text += "\n"
         expected = self.proof.expected(record)
         found: Flat | Parted
         try:

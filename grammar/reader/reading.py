@@ -45,6 +45,8 @@ class Reading:
     elements: Mapping[str, tuple[str, ...]]  # of lists that rows repeat over, by `Field.key`
     orders: tuple[Mapping[str, str], ...]  # of scope order, by `Field.key`
     sources: Mapping[str, Field]  # the field of each key
+    # Rows, from 1, that begin with a value behind a row that has one: a relay that breaks rows can make such.
+    open_rows: tuple[int, ...] = ()
 
     def document(self, catalogue: Catalogue) -> dict[str, object]:
         """The notification document that would print so, as far as the mail tells it.

@@ -13,6 +13,7 @@ from grammar.analysis import Unit, field_scope, gathers, repeated
 from grammar.ast import Condition, Field, If, Item, Loop, Row, Template
 from grammar.fields import Catalogue
 from grammar.reader.pattern import RowPattern, row_pattern
+from grammar.span import Span
 from grammar.value import is_blank
 
 # Rows that may come next at one place. A place with more (as many rows in a row that may be missing) is not
@@ -47,6 +48,7 @@ class Repeat:
 class Block:
     """What is printed once per order."""
 
+    span: Span  # of the row that opens it
     parts: "tuple[Part, ...]"
 
 
@@ -103,7 +105,7 @@ def _parts(items: tuple[Item, ...], catalogue: Catalogue) -> tuple[Part, ...]:
             case Row():
                 parts += _row_parts(item, catalogue)
             case Loop():
-                parts.append(Block(parts=_parts(item.items, catalogue)))
+                parts.append(Block(span=item.opening.span, parts=_parts(item.items, catalogue)))
             case If():
                 first, second = _parts(item.items, catalogue), _parts(item.others, catalogue)
                 parts.append(Choice(condition=item.condition, first=first, second=second))

@@ -8,17 +8,16 @@ row of the mail. Source: ours.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias, assert_never, cast
+from typing import NamedTuple, TypeAlias, assert_never, cast
 
 from grammar.analysis import ORDERS
 from grammar.reader.pattern import RowPattern
 from grammar.reader.plan import Flat, Plan, width
-from grammar.reader.shape import Always, Block, Choice, Maybe, Part, Repeat, Shape
+from grammar.reader.shape import Always, Block, Choice, Maybe, Part, Repeat, Shape, may_be_empty
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Printed:
-    """A row of the mail."""
+class Printed(NamedTuple):
+    """A row of the mail; a named tuple, since each row of each mail that is read makes one."""
 
     pattern: RowPattern
     values: tuple[str, ...]  # one for each slot
@@ -34,6 +33,18 @@ class Passes:
     part: Repeat | Block
     order: int | None
     count: int
+
+    @property
+    def orders(self) -> int | None:
+        """How many orders it tells; None over a list, and when it has no row and its rows may be missing."""
+        match self.part:
+            case Block(parts=parts):
+                is_seen = not may_be_empty(parts)
+            case Repeat(over=over, deletes=deletes):
+                if over != ORDERS:
+                    return None
+                is_seen = not deletes
+        return self.count if self.count or is_seen else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +76,17 @@ def _trace(
     for part in parts:
         match part:
             case Always():
-                yield _row(part.pattern, flat, order)
+                yield _row(part.pattern, _values(part.pattern, flat), order)
             case Maybe():
-                values = tuple(islice(flat, len(part.pattern.slots)))
+                values = _values(part.pattern, flat)
                 if values[0] is not None:
-                    yield _row(part.pattern, iter(values), order)
+                    yield _row(part.pattern, values, order)
             case Repeat():
                 count = 0
                 while next(flat) is not None:
-                    yield _row(part.pattern, flat, order, part, count)
+                    values = _values(part.pattern, flat)
+                    if values[0] is not None:
+                        yield _row(part.pattern, values, order, part, count)
                     count += 1
                 yield Passes(part=part, order=order, count=count)
             case Block():
@@ -97,14 +110,18 @@ def _trace(
                 assert_never(part)
 
 
+def _values(pattern: RowPattern, flat: Iterator[str | None]) -> tuple[str | None, ...]:
+    return tuple(islice(flat, len(pattern.slots)))
+
+
 def _row(
     pattern: RowPattern,
-    flat: Iterator[str | None],
+    values: tuple[str | None, ...],
     order: int | None,
     repeat: Repeat | None = None,
     pass_number: int = 0,
 ) -> Printed:
-    values = cast("tuple[str, ...]", tuple(islice(flat, len(pattern.slots))))
     if repeat is not None and repeat.over == ORDERS:
         order = pass_number
-    return Printed(pattern=pattern, values=values, repeat=repeat, order=order, pass_number=pass_number)
+    found = cast("tuple[str, ...]", values)  # of a row that is there, none is None
+    return Printed(pattern=pattern, values=found, repeat=repeat, order=order, pass_number=pass_number)

@@ -28,6 +28,7 @@ _FOLDS = _FULL_WIDTH_KANA | {
 }
 _FOLDED = re.compile(f"[{''.join(_FOLDS)}]")
 _MARK = re.compile("[\u3099\u309a\uff9e\uff9f]")
+_TO_FOLD = re.compile(f"[{''.join(_FOLDS)}\u3099\u309a]")
 
 
 def fold_jis(text: str) -> str:
@@ -36,8 +37,8 @@ def fold_jis(text: str) -> str:
     >>> fold_jis("ｶﾞﾊﾟﾜ～ ① é")
     'ガパワ〜 ① é'
     """
-    if text.isascii():
-        return text
+    if text.isascii() or not _TO_FOLD.search(text):
+        return text  # the way of nearly every text
     if _MARK.search(text):
         text = _VOICED_PAIR.sub(lambda pair: _VOICED_KANA.get(pair[0], pair[0]), text)
     return _FOLDED.sub(lambda char: _FOLDS[char[0]], text)

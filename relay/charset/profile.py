@@ -30,8 +30,9 @@ GETA = "〓"  # stands where a character could not be printed; Japanese readers 
 MAX_NAMED = 20  # characters that one error names
 
 # What no mail may carry, whatever its charset: C0, DEL and C1 controls but tab and line feed (RFC 2046
-# section 4.1.1 allows CR only before LF, which `write` makes), and lone surrogates, no characters at all.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# section 4.1.1 allows CR only before LF, which `write` makes); lone surrogates, no characters at all; and
+# U+FEFF, which readers take for a byte order mark and drop at the start of a text (RFC 3629 section 6).
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 
 
 class CharacterError(DenreiError):
@@ -55,7 +56,7 @@ class CharacterError(DenreiError):
         return "; ".join(f"{shown(char)} cannot be written in {self.label}" for char in self.characters)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Charset:
     r"""One profile: what it is called on the wire and how it writes text.
 

@@ -25,6 +25,7 @@ from relay.document import locate, parse_yaml, validated
 from relay.errors import BadInput, Problem
 from relay.registry import PartnerTemplate, Templates, load_registry, load_templates
 from relay.registry.partner import load_partner
+from relay.registry.piece import Compiler
 from relay.registry.template import load_template
 from relay.source import read_source
 
@@ -146,7 +147,7 @@ def _stand_ins(office: Office) -> Templates:
         key = f"{path.parent.name}/{path.stem}"
         try:
             partner = load_partner(path.parent, office.catalogue)
-            by_key[key] = load_template(path, partner=partner, catalogue=office.catalogue)
+            by_key[key] = load_template(path, partner=partner, compiler=Compiler(office.catalogue))
             partners[partner.key] = partner
         except BadInput:
             by_key[key] = _stand_in(path, key, next(iter(shipped)))

@@ -6,9 +6,9 @@ a crash can be known as one.
 
 The way of a mail: the partner's value rules that hold always change its values; it is rendered and written,
 its values folded to the charset, or their characters replaced, where they cannot be written as they are;
-then subject and body are read back. A mail that would be misread is made once more under the rules
-for such mails. Whatever changes a value, the mail is rendered and proved again: a fold, a replaced character
-or a rule can make a separator or a label just as a buyer can.
+then subject and body are read back. A mail that would be misread is made once more under the rules for such
+mails; where they do not help, nothing of them stays. Whatever changes a value, the mail is rendered and
+proved again: a fold, a replaced character or a rule can make a separator or a label just as a buyer can.
 
 Guarantees: no mail that would be misread is given out, but for `unproved` registrations; a registration gets
 all of its mails or none. When one of them cannot be sent, what stands in the way is said for all of them,
@@ -141,7 +141,7 @@ class Composer:
         self._catalogue = catalogue
         # A registration's sender and recipients hardly ever change from mail to mail, and a second has many.
         self._date_line = lru_cache(1)(_date_line)
-        self._sender_line = lru_cache(MAX_REMEMBERED)(_sender_line)
+        self._fixed_sender_line = lru_cache(MAX_REMEMBERED)(_sender_line)
         self._recipients_line = lru_cache(MAX_REMEMBERED)(recipients_line)
         self._ruling = lru_cache(_MAX_CHANGES)(ruling)
 
@@ -187,8 +187,8 @@ class Composer:
             return made
         ruled = part.changed(change)
         again = self._legible(registration, ruled, date)
-        if again.mail is None:
-            return made  # no help: it could be written before
+        if again.mail is None or again.misread:
+            return made  # no help, so no change: a person is shown, and may have sent, what the buyer typed
         fields = registration.subject.fields | registration.body.fields
         notes = rule_notes(rules, part.record, ruled.record, fields, self._catalogue)
         return replace(again, notes=(*notes, *again.notes))
@@ -218,7 +218,6 @@ class Composer:
         charset = charset_of(template.partner.charset)
         mail_id = self._clock.new_id()
         message_id = f"<{mail_id}@{self._hostname}>"
-        head = (plain_line("Message-ID", message_id), date)
         return Mail(
             id=mail_id,
             registration=registration.id,
@@ -228,12 +227,20 @@ class Composer:
             message_id=message_id,
             sender=texts.sender,
             subject=texts.subject,
-            content=mail_bytes(chain(head, self._headers(registration, texts, charset)), texts.body, charset),
+            content=mail_bytes(
+                self._headers(message_id, date, registration, texts, charset), texts.body, charset
+            ),
         )
 
-    def _headers(self, registration: Registration, texts: _Texts, charset: Charset) -> Iterator[bytes]:
-        """What differs from mail to mail; asked for when the body is written, which is what may fail."""
-        yield self._sender_line(texts.sender, charset)
+    def _headers(
+        self, message_id: str, date: bytes, registration: Registration, texts: _Texts, charset: Charset
+    ) -> Iterator[bytes]:
+        """Asked for when the body is written, which is what may fail."""
+        yield plain_line("Message-ID", message_id)
+        yield date
+        # One with a buyer's name in it is not remembered: it hardly comes twice, and is not ours to keep.
+        make_sender_line = _sender_line if registration.sender.fields else self._fixed_sender_line
+        yield make_sender_line(texts.sender, charset)
         yield self._recipients_line(registration.recipients)
         yield text_line("Subject", texts.subject, charset)
         if (key := charset.fold(registration.recognition_key)).strip():

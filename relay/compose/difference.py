@@ -67,6 +67,11 @@ def _told(found: Misreading) -> tuple[str, str]:
         case "label":
             read = _short(found.read)
             return f"が「{read}」と読まれます", f" would be read as “{read}”"
+        case "orders":
+            return (
+                f"までの注文{found.expected}件が{found.read}件と読まれます",
+                f" ends {found.expected} orders, which would be read as {found.read}",
+            )
         case "structure" if found.read:
             read = _short(found.read)
             return (

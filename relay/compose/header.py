@@ -1,9 +1,10 @@
 """Header lines: text from templates and registrations as RFC 5322 header fields, and nothing but that.
 
-Guarantees: every line is printable ASCII and at most 76 characters long, but where one address is longer; an
-encoded-word has at most 75 and is complete in itself. A reader that follows RFC 2047 gets the text back
-exactly, spaces included; nothing is folded here. ASCII words stay as they are. Every line is made by `_line`,
-the one place where a value meets a header: what is not printable ASCII cannot pass it.
+Guarantees: every line is printable ASCII and at most 76 characters long, but where one address or the
+Message-ID, which cannot be broken, is longer; an encoded-word has at most 75 and is complete in itself. A
+reader that follows RFC 2047 gets the text back exactly, spaces included; nothing is folded here. ASCII words
+stay as they are. Every line is made by `_line`, the one place where a value meets a header: what is not
+printable ASCII cannot pass it.
 
 Diagnostics: `HeaderError` (a sender that is no mailbox, a text too long) and `CharacterError`; both are
 about what somebody wrote. A ValueError from `_line` is our own bug.
@@ -12,6 +13,7 @@ Source: RFC 5322 sections 2.1.1, 2.2, 3.4; RFC 2047 sections 2, 4.1, 5, 6.2.
 
 import binascii
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,9 +28,8 @@ _HARD_LINE = 998  # octets, RFC 5322 section 2.1.1
 _ENCODED_WORD = 75  # characters, RFC 2047 section 2
 _PLAIN_WORD = 50  # characters: a longer word would not fit beside a long header name, so it is encoded
 _ROOM = 36  # characters that a begun line must have left for an encoded-word: less holds two or three kanji
-_ESCAPE_COST = 8  # octets by which one character can make ISO-2022-JP longer: two and two escape sequences
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]")
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
 _MAILBOX = re.compile(r"(?P<name>.*)<(?P<address>[^<>]*)>")
@@ -111,8 +112,8 @@ def recipients_line(addresses: Sequence[str]) -> bytes:
 
 def _check(text: str, charset: Charset) -> None:
     """Refuse a text that cannot be this header, with all of its unwritable characters at once."""
-    if controls := _CONTROL.findall(text):
-        raise CharacterError(first_distinct(controls), "a header")
+    if _CONTROL.search(text):
+        raise CharacterError(first_distinct(_CONTROL.findall(text)), "a header")
     if len(text) > MAX_TEXT:
         raise HeaderError(f"has {len(text)} characters; a header may have {MAX_TEXT}")
     if not text.isascii():
@@ -181,8 +182,10 @@ def _encoded_word(text: str, room: int, charset: Charset) -> tuple[str, int]:
     octets = (room - len(charset.label) - len("=??B??=")) // 4 * 3
     piece = text[:octets]
     coded = charset.encode(piece)
-    while (excess := len(coded) - octets) > 0:
-        piece = piece[: -(excess // _ESCAPE_COST or 1)]
+    if len(coded) > octets:
+        # A longer piece never has fewer octets, so the longest that fits is found by halving.
+        fitting = range(1, len(piece))
+        piece = text[: bisect_right(fitting, octets, key=lambda length: len(charset.encode(text[:length])))]
         coded = charset.encode(piece)
     content = binascii.b2a_base64(coded, newline=False).decode("ascii")
     return f"=?{charset.label}?B?{content}?=", len(piece)

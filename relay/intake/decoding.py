@@ -44,6 +44,7 @@ _SUFFIXES: dict[str, Notation] = {"json": "json", "yaml": "yaml", "yml": "yaml"}
 _USUAL_TYPES = frozenset(
     {b"application/json", b"application/json; charset=utf-8", b'application/json; charset="utf-8"'}
 )
+_MESSAGE_ID = re.compile(r"<[^<>]*>")
 _HEADER_NAME = re.compile(rb"[!-9;-~]+")
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 
@@ -56,26 +57,34 @@ class Decoded:
     template: PartnerTemplate | None = None  # whose text the mail is; None: it came with a document
     message_id: str = ""  # of a text mail, with its angle brackets
 
+    @property
+    def read_with(self) -> str:
+        """The template's key; "" for a document."""
+        return self.template.key if self.template else ""
+
 
 class Decoder:
     """Reads mails against the templates and registrations of the moment."""
 
-    def __init__(self, current: Current, catalogue: Catalogue) -> None:
+    def __init__(self, current: Current, catalogue: Catalogue, *, hostname: str = "") -> None:
         """Make a decoder.
 
         Args:
             current: gives the registry that is in force.
             catalogue: the fields that templates print.
+            hostname: in the Message-IDs that this relay writes; "" knows none of them.
         """
+        self._current = current
         self._forms = Forms(current)
         self._catalogue = catalogue
+        self._own_ids = f"@{hostname.lower()}>"
 
     def decode(self, content: bytes, now: datetime) -> Decoded:
         """Read what a mail says.
 
         Args:
             content: the mail as it came, header and body.
-            now: when a text mail happened whose Date says nothing that can be believed.
+            now: when it came; a text mail whose Date cannot be believed happened then.
 
         Raises:
             BadInput: with every problem; each names its path in the document, or the part of the mail.
@@ -86,26 +95,39 @@ class Decoder:
         text = text_part(read)
         if text is None:
             _refuse_kinds(read.leaves)
-        mail = parse_text_mail(read, text)
+        mail = parse_text_mail(read, text, now=now)
         found = recognised(mail, self._forms.now(), self._catalogue, now=now)
         return Decoded(
             notification=found.notification, template=found.form.template, message_id=mail.message_id
         )
 
+    def take_in(self, content: bytes, now: datetime) -> Decoded:
+        """Read a mail whose notification is to be sent on; see `decode`.
 
-def decode(content: bytes) -> Notification:
-    """Read the document that a mail carries.
+        A document says itself whose it is. A text could be one that this relay wrote itself, passed on by its
+        recipient: each would be sent a second time, with the fields that its template does not print left
+        blank. Or its seller could be nobody's, so that nobody would get it and nobody would hear of it.
 
-    Args:
-        content: the mail as it came, header and body.
-
-    Raises:
-        BadInput: with every problem; each names its path in the document, or the part of the mail.
-    """
-    read = _from_document(content)
-    if not isinstance(read, Notification):
-        _refuse_kinds(read.leaves)
-    return read
+        Raises:
+            BadInput: it is not to be sent on.
+        """
+        decoded = self.decode(content, now)
+        if decoded.template is None:
+            return decoded
+        if any(each.endswith(self._own_ids) for each in _MESSAGE_ID.findall(decoded.message_id.lower())):
+            refuse(
+                "is one that this relay wrote itself, and came back",
+                place="message-id",
+                hint="the recipient of a registration passes its mail on to the intake",
+            )
+        if not self._current().of_seller(decoded.notification.seller_id):
+            refuse(
+                f"{shown(decoded.notification.seller_id)} has no registrations, and a text is taken in only"
+                " for a seller who has",
+                place="seller_id",
+                hint="register the seller and replay the mail",
+            )
+        return decoded
 
 
 def _from_document(content: bytes) -> Notification | Mail:
@@ -162,12 +184,12 @@ def _notation(leaf: Leaf) -> Notation | None:
     by_type = _NOTATIONS.get(leaf.type)
     if by_type or leaf.type.startswith("message/"):
         return by_type
-    name = leaf.part.get_filename("")
+    name = leaf.file_name
     return _SUFFIXES.get(name.rpartition(".")[2].lower()) if "." in name else None
 
 
 def _octets(leaf: Leaf) -> bytes:
-    charset = str(leaf.part.get_param("charset", "")).lower()
+    charset = leaf.parameter("charset")
     if charset not in _CHARSETS:
         refuse(f"has charset {shown(charset)}", place=leaf.place, hint="a notification is UTF-8")
     return octets_of(leaf)

@@ -7,12 +7,11 @@ shows nothing, since each way writes the same. Such a mail is not taken in.
 Guarantees: a row that fits in one way only is never doubtful. Linear in the row. Source: ours.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from grammar.ast import Template
+from grammar.ast import Field, Row, Template, Text
 from grammar.reader import Reading
-from relay.intake.spelling import fixed_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +30,38 @@ class Joint:
         >>> joint.is_doubtful({"ITEM_NM": "マグカップ", "ORDER_QTY": "2 x 2"})
         True
         """
-        texts = [values.get(key, "") for key in self.keys]
-        row = texts[0] + "".join(map(str.__add__, self.between, texts[1:]))
-        first, at = [], 0
-        for text in self.between:
-            at = row.find(text, at)
-            first.append(at)
-            at += len(text)
-        last, end = [], len(row)
-        for text in reversed(self.between):
-            end = row.rfind(text, 0, end)
-            last.append(end)
-        return first != last[::-1]
+        return can_be_shared([values.get(key, "") for key in self.keys], self.between)
+
+
+def can_be_shared(texts: Sequence[str], between: Sequence[str]) -> bool:
+    """Whether the row that these values and what stands between them make has another place for a separator.
+
+    >>> can_be_shared(["9", "10〜12"], ["〜"])
+    True
+    """
+    row = texts[0] + "".join(map(str.__add__, between, texts[1:]))
+    first, at = [], 0
+    for text in between:
+        at = row.find(text, at)
+        first.append(at)
+        at += len(text)
+    last, end = [], len(row)
+    for text in reversed(between):
+        end = row.rfind(text, 0, end)
+        last.append(end)
+    return first != last[::-1]
+
+
+def fixed_texts(row: Row) -> tuple[str, ...]:
+    """What stands before, between and behind the fields of a row: one more than there are fields."""
+    texts = [""]
+    for piece in row.pieces:
+        match piece:
+            case Text(text=text):
+                texts[-1] += text
+            case Field():
+                texts.append("")
+    return tuple(texts)
 
 
 def joints_of(template: Template) -> tuple[Joint, ...]:

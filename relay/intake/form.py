@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from grammar.ast import Item, Row, Template, Text
+from relay.charset import ISO_2022_JP
 from relay.intake.doubt import Joint, joints_of
 from relay.intake.spelling import Spelling, alike, beginning_alike
 from relay.registry import PartnerTemplate, Piece, Registration, Registry
@@ -82,7 +83,7 @@ class FormIndex:
 
     def by_key(self, recognition_key: str) -> Sequence[Form]:
         """The forms of the registrations with this key, those with use N too; none for the empty key."""
-        return self._by_key.get(recognition_key, ()) if recognition_key else ()
+        return self._by_key.get(key, ()) if (key := _as_header_has_it(recognition_key)) else ()
 
     def by_subject(self, subject: str) -> list[Form]:
         """The templates' forms whose subject begins so; the most telling beginning first."""
@@ -118,15 +119,22 @@ def _index(registry: Registry) -> FormIndex:
         beginning = alike(fixed_beginning(form.subject.renderer.template))
         by_beginning.setdefault(beginning, []).append(form)
     for registration in registry:
-        if registration.recognition_key:
-            by_key.setdefault(registration.recognition_key, []).append(
-                Form(registration.template, registration)
-            )
+        if key := _as_header_has_it(registration.recognition_key):
+            by_key.setdefault(key, []).append(Form(registration.template, registration))
     return FormIndex(
         _by_key=by_key,
         _by_beginning=by_beginning,
         _lengths=sorted({len(beginning) for beginning in by_beginning}, reverse=True),
     )
+
+
+def _as_header_has_it(recognition_key: str) -> str:
+    """A key in the one form that every charset and header leaves of it, for comparing.
+
+    >>> _as_header_has_it(" 店～ｶﾞ ")
+    '店〜ガ'
+    """
+    return alike(ISO_2022_JP.fold(recognition_key)).strip()
 
 
 def fixed_beginning(template: Template) -> str:

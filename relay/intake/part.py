@@ -2,30 +2,42 @@
 
 Guarantees: nothing is mended. Damaged base64 or quoted-printable, a header that counts standing twice and
 parts without end are refused, where the standard library would guess. Eight-bit octets in a part that calls
-itself 7bit are read, since no value can change by that. A mail inside a mail (message/rfc822) is not opened:
-nobody vouches for it.
+itself 7bit are read, since no value can change by that. A mail inside a mail (message/rfc822) is not looked
+into: nobody vouches for it. What a mail costs grows with its length and no faster: the library takes the
+square of a header's length for its parameters, and looks at each line once for each multipart that is open,
+so headers, parts and depth are bounded before or while it reads.
 
-Diagnostics: `BadInput` whose path is the part, counted as mail programs do. Source: RFC 2045 5 and 6,
-RFC 2046 5.1; the limits are ours (docs/notification.md).
+Diagnostics: `BadInput` whose path is the part, counted as mail programs do; also where the library stumbles
+over a damaged header. Source: RFC 2045 5 and 6, RFC 2046 5.1; the limits are ours (docs/notification.md).
 """
 
 import binascii
+import itertools
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from email import message_from_bytes
+from email.errors import MessageError
 from email.message import Message
+from email.parser import BytesParser
+from email.policy import Policy, compat32
 from typing import NoReturn, TypeAlias, cast
 
 from relay.errors import BadInput, Problem
 from relay.wording import shown
 
 MAX_PARTS = 50  # of one mail; a notification has a text for people and the document
-MAX_DEPTH = 8  # of multiparts in each other; mailing programs make three
+MAX_DEPTH = 8  # of multiparts and mails in each other; mailing programs make three
 MAX_LINES = 200_000  # of one mail; the parser takes a microsecond a line, and 10 MiB of base64 has 140,000
+MAX_CONTENT_HEADER = 4_096  # octets with its folds; a file name of 255 kanji takes 2,800 (RFC 2231)
+MAX_PARAMETERS = 100  # of one header; that file name is cut into 50
 SPACE = b" \t\r\n"
 
 _BAD_QUOTED = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|[ \t]*\Z)|[\x80-\xff]")
+
+_WITH_PARAMETERS = (b"content-type:", b"content-disposition:")  # those that are asked for one
+_FIELD = re.compile(rb"[^\r\n]*(?:(?:\r\n?|\n)[ \t][^\r\n]*)*")
+_STUMBLES = (AttributeError, LookupError, MessageError, TypeError, ValueError)
 
 Part: TypeAlias = "Message[str, str]"
 
@@ -39,6 +51,23 @@ class Leaf:
     place: str  # "body" for the whole mail, else "part 1.2", counted as mail programs do
     within: tuple[str, ...]  # the types of the multiparts around it, the outermost first
     is_cut: bool  # a multipart around it has no end
+
+    @property
+    def file_name(self) -> str:
+        """Of Content-Disposition or Content-Type; "" without one. Raises BadInput."""
+        with _refusing(self.place):
+            return self.part.get_filename("")
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether its sender wants it kept apart from the text. Raises BadInput."""
+        with _refusing(self.place):
+            return self.part.get_content_disposition() == "attachment"
+
+    def parameter(self, name: str) -> str:
+        """A parameter of Content-Type, in lower case; "" without it. Raises BadInput."""
+        with _refusing(self.place):
+            return str(self.part.get_param(name, "")).strip().lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,30 +83,65 @@ def refuse(message: str, *, place: str = "mail", hint: str = "") -> NoReturn:
     raise BadInput((Problem(message=message, path=place, hint=hint),)) from None
 
 
+class _CountedPart(Message):
+    """A part that knows how deep it lies, so that a mail without bottom is given up while it is read."""
+
+    depth = 0
+
+    def attach(self, payload: "Part | str") -> None:
+        """Take a part in, as the parser does before it reads on; raises BadInput when it lies too deep."""
+        assert isinstance(payload, _CountedPart)  # the parser makes no other
+        payload.depth = self.depth + 1
+        if payload.depth > MAX_DEPTH:
+            refuse(f"has parts in each other deeper than {MAX_DEPTH}")
+        super().attach(payload)
+
+
 def parse_mail(content: bytes) -> Mail:
     """Take a mail apart; raises BadInput."""
-    # Looked at first, because the parser tries each line against each open multipart.
     if content.count(b"\n") > MAX_LINES:
         refuse(f"has more than {MAX_LINES:,} lines")
-    if content.lower().count(b"multipart/") > MAX_PARTS:
-        refuse(f"has more than {MAX_PARTS} parts")
+    _check_content_headers(content.lower())
+    made = itertools.count()  # the first is made to try the class out
+
+    def counted(policy: Policy = compat32) -> _CountedPart:
+        if next(made) > MAX_PARTS:
+            refuse(f"has more than {MAX_PARTS} parts")
+        return _CountedPart(policy)
+
+    with _refusing("mail"):
+        mail = BytesParser(counted, policy=compat32).parsebytes(content)
+    return Mail(header=mail, leaves=tuple(_leaves(mail)))
+
+
+def _check_content_headers(lowered: bytes) -> None:
+    """Refuse a header with parameters that would cost the library too much, of whichever part it is."""
+    at = lowered.find(b"content-")
+    while at >= 0:
+        end = at + 1
+        if (at == 0 or lowered[at - 1] in b"\r\n") and lowered.startswith(_WITH_PARAMETERS, at):
+            field = cast("re.Match[bytes]", _FIELD.match(lowered, at, at + MAX_CONTENT_HEADER + 1))
+            end, name = field.end(), field[0].partition(b":")[0].decode("ascii")
+            if end - at > MAX_CONTENT_HEADER:
+                refuse(f"has a {name} header of more than {MAX_CONTENT_HEADER:,} octets")
+            if lowered.count(b";", at, end) > MAX_PARAMETERS:
+                refuse(f"has a {name} header of more than {MAX_PARAMETERS} parameters")
+        at = lowered.find(b"content-", end)
+
+
+@contextmanager
+def _refusing(place: str) -> Iterator[None]:
+    """Refuse a mail over whose headers the library stumbles: it sorts, counts and decodes what it cannot."""
     try:
-        mail = message_from_bytes(content)
-        return Mail(header=mail, leaves=tuple(_leaves(mail)))
-    except RecursionError:
-        refuse(f"has parts in each other deeper than {MAX_DEPTH}")
+        yield
+    except _STUMBLES:
+        refuse("has a header that is damaged", place=place)
 
 
 def _leaves(mail: Part) -> Iterator[Leaf]:
     pending: list[tuple[Part, str, bool, tuple[str, ...]]] = [(mail, "", False, ())]
-    seen = 0
     while pending:
         part, number, is_cut, within = pending.pop()
-        seen += 1
-        if seen > MAX_PARTS:
-            refuse(f"has more than {MAX_PARTS} parts")
-        if len(within) > MAX_DEPTH:
-            refuse(f"has parts in each other deeper than {MAX_DEPTH}")
         place = f"part {number}" if number else "body"
         names = [name.lower() for name in part.keys()]  # noqa: SIM118  (a mail is no dict: its names may repeat)
         for name in ("content-type", "content-transfer-encoding"):

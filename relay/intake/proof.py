@@ -24,6 +24,7 @@ from relay.intake.doubt import Joint, doubtful
 from relay.intake.form import Form
 from relay.intake.spelling import Spelling
 from relay.intake.textmail import TextMail
+from relay.intake.wrapping import gone_on
 from relay.notification import Notification
 from relay.registry import Piece
 from relay.wording import shown
@@ -60,13 +61,16 @@ class UnreadError(DenreiError):
         return (self.stage, *self.place)
 
 
-def proved(form: Form, mail: TextMail, text: str, *, catalogue: Catalogue, now: datetime) -> Notification:
+def proved(
+    form: Form, mail: TextMail, text: str, *, may_be_broken: bool, catalogue: Catalogue, now: datetime
+) -> Notification:
     """The notification that a body says, read with this form.
 
     Args:
         form: what the mail may have been written with.
         mail: its headers.
-        text: one version of its body.
+        text: its body, or one version of it.
+        may_be_broken: whether its rows may have been broken on the way.
         catalogue: the fields that templates print.
         now: when it happened, if neither text nor Date tell.
 
@@ -76,7 +80,7 @@ def proved(form: Form, mail: TextMail, text: str, *, catalogue: Catalogue, now: 
     failures: list[UnreadError] = []
     for subject in _spellings(mail.subject, form.subject_spelling):
         try:
-            attempt = _Attempt(form, mail, subject, catalogue)
+            attempt = _Attempt(form, mail, subject, catalogue, may_be_broken=may_be_broken)
         except UnreadError as error:
             failures.append(error)
             continue
@@ -129,8 +133,11 @@ def _apart(form: Form, mail: TextMail, stage: Stage, at: tuple[int, int], expect
 class _Attempt:
     """One spelling of a mail's subject against one form."""
 
-    def __init__(self, form: Form, mail: TextMail, subject: str, catalogue: Catalogue) -> None:
+    def __init__(
+        self, form: Form, mail: TextMail, subject: str, catalogue: Catalogue, *, may_be_broken: bool
+    ) -> None:
         """Read the subject; raises UnreadError."""
+        self._may_be_broken = may_be_broken
         self._form = form
         self._mail = mail
         self._subject = subject
@@ -143,11 +150,16 @@ class _Attempt:
         for reading in (subject, body):
             if joint := doubtful(self._form.joints, reading):
                 self._fail_shared(joint)
+        if self._may_be_broken and (row := gone_on(text, body.open_rows)):
+            self._fail_gone_on(row)
         tree = _merged(subject.document(self._catalogue), body.document(self._catalogue))
         seller_id = self._seller_id(tree)
         tree |= {"version": 1, "type": self._form.template.notification.value, "seller_id": seller_id}
         tree.setdefault("occurred_at", self._mail.sent_at or now)
-        _keep_blank_currencies(tree, (body, subject))
+        for order in tree.get("pack", {}).get("orders", ()):
+            order.setdefault(
+                "currency", ""
+            )  # left out of a document it is yen, and the text said no such thing
         try:
             notification = validated(Notification, tree)
         except BadInput as error:
@@ -218,6 +230,12 @@ class _Attempt:
             Stage.PROOF, Problem(path=self._mail.body.place, message=f"{message} to share it out", hint=hint)
         )
 
+    def _fail_gone_on(self, row: int) -> NoReturn:
+        message = f"is read with {self._form.name}, but may be the rest of the row before it"
+        hint = "a relay on the way breaks rows; send the text as base64 or quoted-printable"
+        path = _row_path(self._mail.body.place, row)
+        self._fail(Stage.PROOF, Problem(path=path, message=message, hint=hint), at=(row, 1))
+
     def _fail(self, stage: Stage, *problems: Problem, at: tuple[int, int] = (0, 0)) -> NoReturn:
         raise UnreadError(self._form, stage, problems, at) from None
 
@@ -254,11 +272,3 @@ def _shared_length(one: str, other: str) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _keep_blank_currencies(tree: Mapping[str, Any], readings: Sequence[Reading]) -> None:
-    """Say of a currency that is printed blank that it is blank: left out, it would be yen."""
-    for reading in readings:
-        for order, printed in zip(tree.get("pack", {}).get("orders", ()), reading.orders, strict=False):
-            if printed.get("CURRENCY") == "":
-                order.setdefault("currency", "")

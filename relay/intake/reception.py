@@ -2,13 +2,16 @@
 
 Guarantees: a 2xx is answered only after the store has committed; what is leased is handed to the delivery
 engine after that and never before; what cannot be understood is kept whole in quarantine, or refused whole.
-A mail to several intake addresses is one notification.
+A mail to several intake addresses is one notification. A mail over which Denrei itself stumbles is kept too:
+it would stumble at each new try as well, until the sender gives up.
 
-Diagnostics: to the client a short public reason; the private one goes to the journal (quarantine) or the log
-(`notification_rejected`, `store_failed`) with places in the document, never with values. Source: ours.
+Diagnostics: to the client a short public reason; the private one stands with the mail in quarantine. Journal
+and log (`notification_rejected`, `store_failed`, `mail_failed` with its traceback) have places in the
+document, never a value, nor a key that is none of ours: it may be a value that lost its place. Source: ours.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,20 +21,22 @@ import structlog
 
 from relay.clock import Clock
 from relay.compose.composer import Composer
-from relay.errors import BadInput, MachineFailure, Problem
+from relay.errors import BadInput, MachineFailure
 from relay.intake.acceptance import Lease, Received, acceptance, fresh, no_lease
 from relay.intake.decoding import Decoded, Decoder
 from relay.intake.door import Answer, Reply, Session
 from relay.intake.policy import Policy
 from relay.journal import Entry, Event
-from relay.notification import NotificationType
+from relay.notification import KEYS, NotificationType
 from relay.registry import Registration
 from relay.store.values import Accepted, Due, Duplicate, Quarantined
 
-BIG = 256 * 1024  # octets; what a mail above causes takes over 20 ms to work out: beside the event loop
+BIG = 32 * 1024  # octets; what a mail above causes can take 20 ms to work out: beside the event loop
 MAX_TOGETHER = 32  # mails worked on in one go: some 15 ms (texts: 30), in which nobody else has the loop
 MAX_REASONS = 20  # problems written into a quarantine's reason; all of them can be had again from the mail
 
+_MAIL_PLACE = re.compile(r"mail|message-id|x-recognition-key|(?:subject|body|part [0-9.]+)(?: row [0-9]+)?")
+_STEP = re.compile(r"([a-z0-9_]+)(?:\[[0-9]+\])*")
 _NOT_STORED = Reply(code=451, text="4.3.0 not stored, try again later")
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +98,6 @@ class Reception:
         store: Store,
         dispatch: Dispatch,
         clock: Clock,
-        hostname: str,
         on_unreadable: Literal["quarantine", "reject"] = "quarantine",
     ) -> None:
         self._policy = policy
@@ -103,7 +107,6 @@ class Reception:
         self._store = store
         self._dispatch = dispatch
         self._clock = clock
-        self._own_ids = f"@{hostname.lower()}>"
         self._on_unreadable = on_unreadable
         self._beside = asyncio.Lock()
         self._arrived: list[_Arrived] = []
@@ -137,6 +140,11 @@ class Reception:
                     accepted = await self._accepted_beside(received)
             except BadInput as problem:
                 return await self._unreadable(received, problem)
+            except (MachineFailure, MemoryError):
+                raise
+            except Exception as bug:  # noqa: BLE001  (logged with its traceback, and the mail is kept)
+                _log.exception("mail_failed", peer=session.peer)
+                return await self._stumbled(received, bug)
             return await self._stored(accepted, received)
         except MachineFailure as failure:
             _log.error("store_failed", peer=session.peer, reason=str(failure))
@@ -171,17 +179,7 @@ class Reception:
                     mail.accepted.set_result(accepted)
 
     def _decoded(self, received: Received) -> Decoded:
-        """What the mail says; raises BadInput, also for a mail that this relay wrote itself.
-
-        A recipient that passes its mail on to the intake would else have each text mail sent a second time,
-        with the fields that the template does not print left blank.
-        """
-        decoded = self._decoder.decode(received.content, self._clock.now())
-        if decoded.message_id.lower().endswith(self._own_ids):
-            message = "is one that this relay wrote itself, and came back"
-            hint = "the recipient of a registration passes its mail on to the intake"
-            raise BadInput((Problem(path="message-id", message=message, hint=hint),))
-        return decoded
+        return self._decoder.take_in(received.content, self._clock.now())
 
     def _accepted(
         self, decoded: Decoded, received: Received, lease: Callable[[int], Lease | None]
@@ -194,7 +192,7 @@ class Reception:
             composer=self._composer,
             clock=self._clock,
             lease=lease,
-            read_with=decoded.template.key if decoded.template else "",
+            read_with=decoded.read_with,
         )
 
     async def _accepted_beside(self, received: Received) -> Accepted:
@@ -221,13 +219,19 @@ class Reception:
         return Reply(code=250, text=f"2.0.0 accepted as {stored.id}")
 
     async def _unreadable(self, received: Received, problem: BadInput) -> Reply:
-        places = [one.path or "document" for one in problem.problems]
+        places = [public_place(one.path) for one in problem.problems]
         if self._on_unreadable == "reject":
             _log.warning("notification_rejected", peer=received.peer, places=places[:MAX_REASONS])
             others = f" and {len(places) - 1} more" if len(places) > 1 else ""
             return Reply(code=550, text=f"5.6.0 notification not understood: {places[0]}{others}")
         reason = "\n".join(str(one) for one in problem.problems[:MAX_REASONS])
         return await self._kept(received, reason, detail=f"not understood: {places[0]}")
+
+    async def _stumbled(self, received: Received, bug: Exception) -> Reply:
+        """Keep a mail that is one too many for us, whatever the policy for mails that are wrong."""
+        trouble = f"Denrei failed over this mail ({type(bug).__name__})"
+        reason = f"{trouble}: a bug, whose trace is in the log; replay the mail when it is mended"
+        return await self._kept(received, reason, detail=trouble)
 
     async def _other_content(self, accepted: Accepted, received: Received, known: Duplicate) -> Reply:
         """Keep what comes under a known event id and says something else, for a person.
@@ -257,3 +261,20 @@ class Reception:
         )
         await self._store.quarantine(kept, entry)
         return Reply(code=250, text=f"2.0.0 kept in quarantine as {kept.id}")
+
+
+def public_place(path: str) -> str:
+    """A problem's path as far as it is made of what we know: the rest is the sender's.
+
+    >>> public_place("pack.orders[0].山田 03-1234-5678"), public_place("body row 7"), public_place("山田")
+    ('pack.orders[0]', 'body row 7', 'document')
+    """
+    if _MAIL_PLACE.fullmatch(path):
+        return path
+    known = []
+    for step in path.split("."):
+        found = _STEP.fullmatch(step)
+        if found is None or found[1] not in KEYS:
+            break
+        known.append(step)
+    return ".".join(known) or "document"

@@ -1,9 +1,9 @@
 """Which known template wrote a text mail, and what the mail says.
 
 The mail's recognition key names registrations, and then no other form counts; else its subject names
-templates. Each of these forms is tried on each version of the text (`wrapping`), and only what is proved
-counts (`proof`). Two that prove the same notification are as good as one; two that prove different ones are
-none, since nobody can say which was meant.
+templates. Each of these forms is tried on the text (`wrapping`), and only what is proved counts (`proof`).
+Two that prove the same notification are as good as one; two that prove different ones are none, since nobody
+can say which was meant.
 
 Diagnostics: `BadInput` with the problems of the form that came nearest: where the mail parts from it, what it
 has there, and no value of the mail. A forward or an answer is named as what it is: a person's mail is not
@@ -11,6 +11,7 @@ the marketplace's word, whatever it quotes. Source: ours (docs/notification.md, 
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,9 +27,11 @@ from relay.intake.textmail import TextMail, body_texts
 from relay.notification import Notification
 
 MAX_FORMS = 64  # tried on one text: each costs up to a millisecond, and subject and beginning leave a few
-MAX_READ = 4_194_304  # characters read for one mail, all forms and versions together: some 50 ms
+MAX_READ = 4_194_304  # characters read for one mail, all forms together: some 50 ms
+_BEGINNING = 64  # characters of a subject that are looked at for a person's hand
 _BY_A_PERSON = re.compile(
-    r"\s*(?:(?:re|fwd?|aw|wg)(?:\[\d{1,3}\]|\^\d{1,3})?\s*[::]|(?:転送|返信)\s*[::])", re.IGNORECASE
+    r"\s*[\[【(]?\s*(?:(?:re|fwd?|aw|wg|tr|vs|sv|rv|antw)(?:\[\d{1,3}\]|\^\d{1,3})?|転送|返信)\s*[:>\]】)]",
+    re.IGNORECASE,
 )
 
 
@@ -57,12 +60,10 @@ def recognised(mail: TextMail, index: FormIndex, catalogue: Catalogue, *, now: d
     fit = [form for form in forms if not form.missing]
     if not fit:
         _refuse_unfit(forms)
+    is_encoded = _is_encoded(mail)  # asked first: taking the encoding off takes its header off as well
     versions = body_texts(mail)
-    trial = _Trial(mail, fit, catalogue, now)
-    for text in versions.said:
-        if found := trial.found((text,)):
-            return found
-    found = trial.found(versions.guessed)
+    trial = _Trial(mail, fit, catalogue, now, may_be_broken=versions.was_cut or not is_encoded)
+    found = next(filter(None, map(trial.found, versions.texts)), None)
     if found is None:
         trial.refuse()
     return found
@@ -71,8 +72,17 @@ def recognised(mail: TextMail, index: FormIndex, catalogue: Catalogue, *, now: d
 class _Trial:
     """The forms of one mail, being tried."""
 
-    def __init__(self, mail: TextMail, forms: Sequence[Form], catalogue: Catalogue, now: datetime) -> None:
+    def __init__(
+        self,
+        mail: TextMail,
+        forms: Sequence[Form],
+        catalogue: Catalogue,
+        now: datetime,
+        *,
+        may_be_broken: bool,
+    ) -> None:
         self._mail = mail
+        self._may_be_broken = may_be_broken
         self._forms = forms
         self._catalogue = catalogue
         self._now = now
@@ -81,25 +91,18 @@ class _Trial:
         self._nearest: UnreadError | None = None
         self._unbegun: list[tuple[Form, str]] = []
 
-    def found(self, texts: Sequence[str]) -> Recognised | None:
-        """What the texts prove; None when they prove nothing. Raises BadInput when they prove two things."""
-        proofs: dict[Notification, Form] = {}
-        for text in texts:
-            for form in self._begun(text):
-                if (notification := self._proved(form, text)) is not None:
-                    proofs.setdefault(notification, form)
-                    self._check_agreement(list(proofs.values()))
-        return next((Recognised(notification=said, form=form) for said, form in proofs.items()), None)
-
-    def _check_agreement(self, forms: Sequence[Form]) -> None:
-        """Refuse the mail when forms prove different notifications: one of the two ends the search."""
-        if len(forms) < 2:
-            return
-        one, other = forms
-        how = (
-            f"read with {one.name} and {other.name}" if one is not other else "by where its rows were broken"
-        )
-        refuse(f"says different things, {how}", place=self._mail.body.place)
+    def found(self, text: str) -> Recognised | None:
+        """What the text proves; None when it proves nothing. Raises BadInput when it proves two things."""
+        found: Recognised | None = None
+        for form in self._begun(text):
+            if (said := self._proved(form, text)) is None:
+                continue
+            if found is None:
+                found = Recognised(notification=said, form=form)
+            elif said != found.notification:
+                how = f"read with {found.form.name} and {form.name}"
+                refuse(f"says different things, {how}", place=self._mail.body.place)
+        return found
 
     def _begun(self, text: str) -> list[Form]:
         """The forms whose beginning the text has: a look at it spares most forms the reading."""
@@ -119,7 +122,14 @@ class _Trial:
         if self._left < 0:
             refuse("can be read in too many ways", place=self._mail.body.place)
         try:
-            return proved(form, self._mail, text, catalogue=self._catalogue, now=self._now)
+            return proved(
+                form,
+                self._mail,
+                text,
+                may_be_broken=self._may_be_broken,
+                catalogue=self._catalogue,
+                now=self._now,
+            )
         except UnreadError as error:
             self._note(error)
             return None
@@ -142,9 +152,15 @@ class _Trial:
         raise BadInput((first, *more))
 
 
+def _is_encoded(mail: TextMail) -> bool:
+    """Whether relays see other rows than the text's, short ones, and so have none to break."""
+    encoding = str(mail.body.part.get("content-transfer-encoding", "")).strip().lower()
+    return encoding in {"base64", "quoted-printable"}
+
+
 def _check_author(mail: TextMail) -> None:
     """Refuse what a person sends on; a subject that begins with a field would take `Fw:` for its value."""
-    if _BY_A_PERSON.match(mail.subject):
+    if _BY_A_PERSON.match(unicodedata.normalize("NFKC", mail.subject[:_BEGINNING])):
         refuse(
             "says that a person forwarded or answered the mail, and nobody vouches for that",
             place="subject",

@@ -2,21 +2,31 @@ r"""The fixed text of a template, as it looks after a journey, spelled as the te
 
 Two things happen on the way that change no meaning: a charset conversion gives a character its other code
 point (wave dash and full-width tilde), and a relay takes the spaces off the end of a row, so that the label
-of a blank value ends in its colon. Both are undone on rows that a row of the template accounts for, in the
-template's own text; what stands where the template has a field is left as it came.
+of a blank value ends in its colon. Both are undone in the template's own text; what stands where the template
+has a field is left as it came.
 
-Guarantees: a text that needs nothing of this comes back as it is. Whether the result is what the template
-wrote is not decided here: it is read and written out again (`recognition`). Linear in the text, for each row
-of the template that holds such a character.
+Guarantees: no value is changed. Only a row that begins with a label is touched, because a value that begins
+with one is refused in any case (`Reader.misreadings`), and only when one way of spelling it is left: not when
+it is a row of the template as it came, when several rows of the template fit it, or when it could be shared
+out to its fields otherwise. So a row that begins with a field is left as it came. At most `MAX_KEY` look-ups
+and `MAX_FITTING` comparisons for a row, however many rows the template has.
 
-Source: the pairs are those of JIS X 0208 beside Microsoft's code page 932; RFC 5321 has no rule that keeps
-spaces at the end of a row, and mail gateways strip them.
+Whether the result is what the template wrote is not decided here: it is read and written out again
+(`recognition`). Source: the pairs are those of JIS X 0208 beside Microsoft's code page 932; RFC 5321 has no
+rule that keeps spaces at the end of a row, and mail gateways strip them.
 """
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
-from grammar.ast import Field, Row, Template, Text
+from grammar.ast import Template
+from grammar.reader.label import label_of
+from grammar.reader.pattern import row_pattern
+from relay.intake.doubt import can_be_shared, fixed_texts
+
+MAX_KEY = 64  # characters of a row's beginning that it is looked up by; labels have ten or so
+MAX_FITTING = 4  # rows of a template that may fit one row: more say that it is anything
 
 # Each pair is one character of JIS X 0208 that tables of Unicode give two code points.
 _ALIKE = ("〜～", "−－", "―—", "‖∥", "¢￠", "£￡", "¬￢", "￥¥", "￣‾")
@@ -44,17 +54,41 @@ def beginning_alike(text: str) -> str:
     return "\n".join(row.rstrip(_SPACES) for row in alike(text).split("\n"))
 
 
+class _Spelled:
+    """One row of a template."""
+
+    def __init__(self, fixed: tuple[str, ...]) -> None:
+        self.fixed = fixed
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The row after a journey, with a group for each field."""
+        return _after_a_journey(self.fixed)
+
+    def restored(self, row: str) -> str:
+        """The row in the template's spelling; as it came when it does not fit, or fits in two ways."""
+        match = self.pattern.fullmatch(row)
+        if match is None:
+            return row
+        values = match.groups(default="")
+        between = self.fixed[1:-1]
+        if between and can_be_shared([*map(alike, values)], [*map(alike, between)]):
+            return row
+        return "".join(_interleaved(self.fixed, values))
+
+
 class Spelling:
     """How one template spells what it prints itself."""
 
     def __init__(self, template: Template) -> None:
-        self._patterns: list[tuple[re.Pattern[str], tuple[str, ...]]] = []
-        self._labels: dict[str, str] = {}  # a whole row without the spaces at its end, to its full text
-        self._endings: dict[str, str] = {}  # the same for the text before a row's last field
-        for row in template.rows:
-            fixed = fixed_texts(row)
-            self._learn_alike(fixed)
-            self._learn_ending(fixed)
+        self._rows: dict[str, list[_Spelled]] = {}  # by what they begin with
+        rows = list(template.rows)
+        for row in rows:
+            # In a line (a subject) nothing else can be meant, whatever it begins with.
+            if len(rows) == 1 or label_of(row_pattern(row))[0]:
+                self._learn(fixed_texts(row))
+        self._lengths = sorted({len(beginning) for beginning in self._rows})
+        self._is_needed = any(map(_can_change, (each for row in rows for each in fixed_texts(row))))
 
     def restored(self, text: str) -> str:
         r"""The text with the template's spelling, row by row.
@@ -63,53 +97,67 @@ class Spelling:
         >>> Spelling(parse("9時〜12時 <$_DEL_MEMO_$>\n")).restored("9時～12時 8～9時\n9時〜12時\n")
         '9時〜12時 8～9時\n9時〜12時 \n'
         """
-        if not (self._patterns or self._labels or self._endings):
+        if not self._is_needed:
             return text
         return "\n".join(map(self._restored_row, text.split("\n")))
 
     def _restored_row(self, row: str) -> str:
-        if _HAS_ALIKE.search(row):
-            for pattern, fixed in self._patterns:
-                if match := pattern.fullmatch(row):
-                    row = "".join(_interleaved(fixed, match.groups()))
-                    break
-        if full := self._labels.get(row):
-            return full
-        for stripped, spaces in self._endings.items():
-            if row.endswith(stripped):
-                return row + spaces
-        return row
+        found = set[str]()
+        for spelled in self._fitting(row):
+            found.add(spelled.restored(row))
+            if len(found) > 1 or row in found:
+                return row
+        return found.pop() if found else row
 
-    def _learn_alike(self, fixed: tuple[str, ...]) -> None:
-        if not any(map(_HAS_ALIKE.search, fixed)):
-            return
-        first, *others = ["".join(_CLASSES.get(char, re.escape(char)) for char in text) for text in fixed]
-        # Each value goes up to the first place where the next text fits, and no other place is tried.
-        values = [f"(?>(.*?){text})" for text in others[:-1]] + [f"(.*){text}" for text in others[-1:]]
-        self._patterns.append((re.compile("".join((first, *values)), re.DOTALL), fixed))
+    def _fitting(self, row: str) -> list[_Spelled]:
+        """The rows of the template that begin as this one does, if they are few."""
+        head = alike(row[:MAX_KEY])
+        found: list[_Spelled] = []
+        for length in self._lengths:
+            if length > len(head) or len(found) > MAX_FITTING:
+                break
+            found += (each for each in self._rows.get(head[:length], ()) if each.pattern.fullmatch(row))
+        return found if len(found) <= MAX_FITTING else []
 
-    def _learn_ending(self, fixed: tuple[str, ...]) -> None:
-        *_, before, last = ("", *fixed)
-        ending = last or before
-        stripped = ending.rstrip(_SPACES)
-        if not stripped or stripped == ending:
-            return
-        if fixed in {(ending,), (ending, "")}:
-            self._labels[stripped] = ending
-        else:
-            self._endings[stripped] = ending[len(stripped) :]
+    def _learn(self, fixed: tuple[str, ...]) -> None:
+        known = self._rows.setdefault(alike(fixed[0].rstrip(_SPACES))[:MAX_KEY], [])
+        # Of rows that begin alike one too many is kept, by which it shows.
+        if len(known) <= MAX_FITTING and all(each.fixed != fixed for each in known):
+            known.append(_Spelled(fixed))
 
 
-def fixed_texts(row: Row) -> tuple[str, ...]:
-    """What stands before, between and behind the fields of a row: one more than there are fields."""
-    texts = [""]
-    for piece in row.pieces:
-        match piece:
-            case Text(text=text):
-                texts[-1] += text
-            case Field():
-                texts.append("")
-    return tuple(texts)
+def _can_change(text: str) -> bool:
+    return _HAS_ALIKE.search(text) is not None or text.endswith(tuple(_SPACES))
+
+
+def _after_a_journey(fixed: tuple[str, ...]) -> re.Pattern[str]:
+    """What a row may look like: either spelling, and perhaps without the spaces at its end.
+
+    Each value but the last goes up to the first place where the next text fits, and no other place is tried.
+    """
+    if len(fixed) == 1:
+        return re.compile(_with_end(fixed[0]))
+    first, *middle, last = fixed
+    pieces = [_either(first), *(f"(?>(.*?){_either(text)})" for text in middle)]
+    if last:
+        pieces.append(f"(.*?){_with_end(last)}")
+        return re.compile("".join(pieces), re.DOTALL)
+    before = fixed[-2]
+    bare = before.rstrip(_SPACES)
+    spaces = re.escape(before[len(bare) :])
+    # The spaces before a blank value at the end go with it.
+    pieces[-1] = _either(bare) if not middle else f"(?>(.*?){_either(bare)})"
+    pieces.append(f"(?:{spaces}(.*))?" if spaces else "(.*)")
+    return re.compile("".join(pieces), re.DOTALL)
+
+
+def _with_end(text: str) -> str:
+    bare = text.rstrip(_SPACES)
+    return f"{_either(bare)}(?:{re.escape(text[len(bare) :])})?"
+
+
+def _either(text: str) -> str:
+    return "".join(_CLASSES.get(char, re.escape(char)) for char in text)
 
 
 def _interleaved(fixed: tuple[str, ...], values: tuple[str, ...]) -> Iterator[str]:

@@ -11,15 +11,19 @@ which parts count is ours (docs/notification.md).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from grammar.limits import MAX_OUTPUT
 from relay.charset import UndecodableError, decoded, header_text
 from relay.intake.part import Leaf, Mail, Part, octets_of, refuse
 from relay.intake.wrapping import Flow, Versions, versions
 from relay.wording import shown
 
 MAX_HEADER = 32 * 1024  # octets of a header that is read; a subject of 4,000 characters has 20 KB
+MAX_BODY = 4 * MAX_OUTPUT  # octets: a character has at most four, and no template prints more
+OLDEST = timedelta(days=90)  # a Date further back is a clock that was never set: mail waits for days
+NEWEST = timedelta(days=1)  # a Date further ahead: a time zone that was mistaken makes 14 hours
 
 _AROUND = frozenset({"multipart/alternative", "multipart/mixed", "multipart/related", "multipart/signed"})
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"}) | {
@@ -34,7 +38,7 @@ class TextMail:
     subject: str
     recognition_key: str  # X-Recognition-Key; "" without it
     message_id: str  # with its angle brackets; "" without one
-    sent_at: datetime | None  # aware; None when Date says nothing that can be believed
+    sent_at: datetime | None  # aware; None when Date says nothing, or nothing near the time of arrival
     body: Leaf
 
 
@@ -44,14 +48,14 @@ def text_part(mail: Mail) -> Leaf | None:
     Raises:
         BadInput: there is a text, and something beside it that could be what was meant.
     """
-    texts = [leaf for leaf in mail.leaves if leaf.type == "text/plain" and not _is_attached(leaf)]
+    texts = [leaf for leaf in mail.leaves if leaf.type == "text/plain" and not leaf.is_attached]
     if not texts:
         return None
     if len(texts) > 1:
         refuse(f"has {len(texts)} text parts, and nobody can say which one counts", hint="send one")
     (text,) = texts
     for leaf in mail.leaves:
-        if leaf is not text and not _is_beside(leaf):
+        if leaf is not text and not _is_beside(leaf, text):
             refuse(f"is {shown(leaf.type)} beside a text, and could be what was meant", place=leaf.place)
     if odd := next((around for around in text.within if around not in _AROUND), ""):
         refuse(f"is a text in {shown(odd)}: no order mail comes so", place=text.place)
@@ -60,24 +64,31 @@ def text_part(mail: Mail) -> Leaf | None:
     return text
 
 
-def _is_attached(leaf: Leaf) -> bool:
-    return leaf.part.get_content_disposition() == "attachment"
-
-
-def _is_beside(leaf: Leaf) -> bool:
+def _is_beside(leaf: Leaf, text: Leaf) -> bool:
     """Whether the part says nothing that the text does not say."""
     if leaf.type == "text/html":
-        return "multipart/alternative" in leaf.within and not _is_attached(leaf)
+        return _is_alternative(leaf, text) and not leaf.is_attached
     return leaf.type.startswith("image/") or leaf.type in _SIGNATURES
 
 
-def parse_text_mail(mail: Mail, body: Leaf) -> TextMail:
-    """The headers of a text mail; raises BadInput."""
+def _is_alternative(leaf: Leaf, text: Leaf) -> bool:
+    """Whether both stand in one multipart/alternative; the HTML may be held together with its pictures."""
+    depth = len(text.within)
+    around = text.place.rpartition(".")[0]  # of "part 1.2" it is "part 1"; of "part 2" the mail
+    return (
+        text.within[-1:] == ("multipart/alternative",)
+        and leaf.place.startswith(f"{around}." if around else "part ")
+        and set(leaf.within[depth:]) <= {"multipart/related"}
+    )
+
+
+def parse_text_mail(mail: Mail, body: Leaf, *, now: datetime) -> TextMail:
+    """The headers of a text mail that came `now`; raises BadInput."""
     return TextMail(
         subject=_one(mail.header, "subject"),
         recognition_key=_one(mail.header, "x-recognition-key"),
         message_id=_one(mail.header, "message-id"),
-        sent_at=_date(mail.header),
+        sent_at=_date(mail.header, now),
         body=body,
     )
 
@@ -88,12 +99,14 @@ def body_texts(mail: TextMail) -> Versions:
     Raises:
         BadInput: the part is damaged, or none of these is text in the charset that it names.
     """
-    part, place = mail.body.part, mail.body.place
-    charset = str(part.get_param("charset", "")).strip().lower()
+    part, place = mail.body, mail.body.place
+    charset = part.parameter("charset")
     flow: Flow | None = None
-    if str(part.get_param("format", "")).lower() == "flowed":
-        flow = Flow(is_space_deleted=str(part.get_param("delsp", "")).lower() == "yes")
-    octets = octets_of(mail.body).replace(b"\r\n", b"\n")
+    if part.parameter("format") == "flowed":
+        flow = Flow(is_space_deleted=part.parameter("delsp") == "yes")
+    octets = octets_of(part).replace(b"\r\n", b"\n")
+    if len(octets) > MAX_BODY:
+        refuse(f"is text of more than {MAX_BODY >> 20} MiB, and no template writes so much", place=place)
     try:
         return versions(octets, lambda coded: decoded(coded, charset), flow)
     except UndecodableError as error:
@@ -121,13 +134,14 @@ def _raw(header: Part, name: str) -> Iterator[bytes]:
             yield str(value).encode("ascii", "surrogateescape")
 
 
-def _date(header: Part) -> datetime | None:
-    """When the mail was sent, by its Date; a time that has no date in UTC is none."""
+def _date(header: Part, now: datetime) -> datetime | None:
+    """When the mail was sent, by its Date; a time that has no date in UTC is none, and so is one far off."""
     values = list(_raw(header, "date"))
     if len(values) != 1:
         return None
     try:
         at = parsedate_to_datetime(values[0].decode("ascii"))
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)  # -0000 says: UTC, zone unknown
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)  # -0000 says: UTC, zone unknown
+        return at if now - OLDEST <= at <= now + NEWEST else None
     except (ValueError, TypeError, IndexError, OverflowError):  # what the library's parser can come to
         return None

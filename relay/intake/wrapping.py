@@ -1,36 +1,33 @@
-r"""What a text may have been before somebody on the way broke its rows.
+r"""What a text was before somebody on the way broke its rows, as far as that is certain.
 
-Three things are known to happen, and each leaves a trace that is looked for:
+Two things say for certain where rows were broken:
 
 - format=flowed, which the mail declares: a row that ends in a space goes on in the next one (RFC 3676).
-- A mail server breaks a row that is longer than SMTP allows: Postfix begins the next one with a space,
-  sendmail puts an exclamation mark at the break as well.
-- A gateway cuts every row at one width, in octets or in columns (a full-width character has two).
+- A row that ends inside a character. Whoever cut it counted octets, and nothing stood at the cut; a space
+  behind it is the mark of a server that keeps SMTP's limit, since no character goes on with a space.
 
-Each gives a version of the text beside the text as it came. Nothing here says which one is right: a version
-counts when a template proves it (`recognition`). What the mail says of itself comes first; what is only
-guessed counts when that is not proved, and when no two guesses are proved that say different things. Octets
-are joined before they are decoded, since a cut may go through a character or through the shift state of
-ISO-2022-JP. Linear in the text.
+No other break is undone. Between two whole characters a space may have stood, which gateways that wrap words
+drop, and a text with the space and one without it are read equally well: joining would invent values. Such a
+text is read as it came. A broken row is one row too many then, which no template prints, unless a row of the
+template begins with a value and takes the rest for one: `gone_on` tells where that may have happened.
 
-Source: RFC 3676 4.1, 4.4; RFC 5321 4.5.3.1.6; Postfix's `smtp_line_length_limit`; sendmail's mailer flag L;
-the widths are ours.
+Source: RFC 3676 4.1, 4.4; Postfix's `smtp_line_length_limit`; the widths are ours.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from grammar.span import columns
 from relay.charset import UndecodableError
 
-FOLDED = 512  # octets: Postfix's limit is 998, sendmail's 990, and nobody sets one below a command line's
-# Where gateways cut: what a terminal shows (80), or less by some for quoting. A text whose longest row has
-# another width was not cut.
-WIDTHS = frozenset({70, 72, 74, 75, 76, 78, 79, 80})
+NARROWEST = 64  # columns or octets at which rows are broken, at least: RFC 3676 4.2 says 78, netiquette 65
+MAX_JOINED = 262_144  # octets that are decoded to find ends of broken rows: the rows of hundreds of values
 
 _BYTE_ORDER_MARK = "\ufeff"
 _SIGNATURE = "-- "  # RFC 3676 4.3: the row before a signature ends in a space and does not go on
+_SHIFTED = re.compile(r"[^\x00-\x7f]+")
+_ESCAPE = b"\x1b"  # what begins with its own shift is no rest of a character
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +39,14 @@ class Flow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versions:
-    """What a text may have been, each once, without a byte order mark."""
+    """What a text says, without a byte order mark."""
 
-    said: tuple[str, ...]  # by the mail itself: as flowed text when it declares that, then as it came
-    guessed: tuple[str, ...]
+    texts: tuple[str, ...]  # as flowed text when the mail declares that, then as it came; each once
+    was_cut: bool  # rows were broken for certain, inside a character or as the mail declares
 
 
 def versions(octets: bytes, read: Callable[[bytes], str], flow: Flow | None = None) -> Versions:
-    r"""All that a text may have been.
+    r"""The text of a body, in the order in which it is to be believed.
 
     Args:
         octets: the body with its transfer encoding undone; rows end in `\n`.
@@ -57,93 +54,87 @@ def versions(octets: bytes, read: Callable[[bytes], str], flow: Flow | None = No
         flow: when the mail declares it.
 
     Raises:
-        UndecodableError: not one version is text.
+        UndecodableError: it is no text, and none with its broken rows joined.
     """
-    said: list[str] = []
-    guessed: list[str] = []
-    damage: UndecodableError | None = None
-    for is_guess, coded in _unfolded(octets):
+    was_cut = flow is not None
+    try:
+        text = read(octets)
+    except UndecodableError as damage:
+        joined = _joined(octets, read)
+        if joined is None:
+            raise
         try:
-            text = read(coded).removeprefix(_BYTE_ORDER_MARK)
-        except UndecodableError as error:
-            damage = damage or error
-            continue
-        (guessed if is_guess else said).extend(_as_said(text, flow))
-        guessed += _uncut(text)
-    if damage is not None and not said and not guessed:
-        raise damage
-    known = dict.fromkeys(said)
-    return Versions(
-        said=tuple(known), guessed=tuple(each for each in dict.fromkeys(guessed) if each not in known)
-    )
+            text, was_cut = read(joined), True
+        except UndecodableError:
+            raise damage from None
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    texts = (text,) if flow is None else (unflowed(text, flow), text)
+    return Versions(texts=tuple(dict.fromkeys(texts)), was_cut=was_cut)
 
 
-def _as_said(text: str, flow: Flow | None) -> Iterator[str]:
-    if flow is not None:
-        yield unflowed(text, flow)
-    yield text
+def _joined(octets: bytes, read: Callable[[bytes], str]) -> bytes | None:
+    """The rows that end inside a character joined with the next; None when something else is wrong.
 
-
-def _unfolded(octets: bytes) -> Iterator[tuple[bool, bytes]]:
-    """The octets as they came, then joined where SMTP's limit or a fixed width broke them: a guess."""
-    yield False, octets
+    One machine cuts at one width, so all these rows are equally long and none is longer.
+    """
     rows = octets.split(b"\n")
     width = max(map(len, rows))
-    if width >= FOLDED:
-        breaks = [(row, after) for row, after in pairwise(rows) if len(row) == width and after[:1] == b" "]
-        mark = b"!" if all(row.endswith(b"!") for row, _ in breaks) else b""
-        if breaks:
-            yield True, _joined(rows, width, mark, b" ")
-    elif width in WIDTHS:
-        yield True, _joined(rows, width, b"", b"")
+    joined: list[bytes] = []
+    piece, is_open, left = b"", False, MAX_JOINED
+    for row in rows:
+        if is_open and (left := left - len(piece) - len(row)) < 0:
+            return None
+        if is_open and row.startswith(_ESCAPE):
+            return None
+        piece = piece + row.removeprefix(b" ") if is_open else row
+        is_open = not _is_text(piece, read)
+        if not is_open:
+            joined.append(piece)
+        elif len(row) < max(width, NARROWEST):
+            return None
+    return None if is_open else b"\n".join(joined)
 
 
-def _joined(rows: list[bytes], width: int, end: bytes, begin: bytes) -> bytes:
-    """The rows of this width joined with the next, what marks the break left out on both sides."""
-    pieces: list[bytes] = []
-    was_broken = False
-    for row, after in pairwise([*rows, b""]):
-        piece = row[len(begin) :] if was_broken else row
-        was_broken = len(row) == width and row.endswith(end) and after != b"" and after.startswith(begin)
-        pieces += (piece.removesuffix(end),) if was_broken else (piece, b"\n")
-    return b"".join(pieces).removesuffix(b"\n")
+def _is_text(octets: bytes, read: Callable[[bytes], str]) -> bool:
+    try:
+        read(octets)
+    except UndecodableError:
+        return False
+    return True
 
 
-def _uncut(text: str) -> Iterator[str]:
-    r"""The text with rows joined that were cut where the next character would have passed the width.
+def gone_on(text: str, open_rows: Sequence[int]) -> int:
+    r"""The first row that may be the rest of the row before it; 0 when each is a row of its own.
 
-    >>> rows = ["商品名:" + "綿" * 35, "の長袖Tシャツ", "数量:1"]
-    >>> [each.split("\n")[1:] for each in _uncut("\n".join(rows))]
-    [['数量:1']]
+    Whoever breaks rows at a width breaks one before the word that has no room in it: two rows that have room
+    for each other were two from the start.
+
+    Args:
+        text: as it was read; rows end in `\n`.
+        open_rows: numbers from 1 of rows that begin with a value and stand behind a row with a value
+            (`Reading.open_rows`). A row that begins with a label of the template is no rest of another.
+
+    >>> gone_on("備考:Please leave it at the door of the house, thank you very\nmuch\n", [2])
+    2
+    >>> gone_on("備考:のし不要\n置き配希望\n", [2])
+    0
     """
+    if not open_rows:
+        return 0
     rows = text.split("\n")
-    width = _widest(rows)
-    limits = sorted({width, width + 1} & WIDTHS)  # a full-width character may not have fitted
-    taken = [_columns(row) for row in rows] if limits else []
-    for limit in limits:
-        pieces = [rows[0]]
-        for columns_before, row in zip(taken, rows[1:], strict=False):
-            is_full = bool(row) and columns_before + _columns(row[0]) > limit
-            pieces += (row,) if is_full else ("\n", row)
-        if (joined := "".join(pieces)) != text:
-            yield joined
+    for number in open_rows:
+        before, word = rows[number - 2], rows[number - 1].partition(" ")[0]
+        if before and _width(before) + 1 + _width(word) >= NARROWEST:
+            return number
+    return 0
 
 
-def _widest(rows: list[str]) -> int:
-    """Columns of the widest row, or of a row that is too wide for the text to have been cut.
-
-    Counting columns costs more than all else here, so only rows that could be the widest are counted.
-    """
-    width = 0
-    for row in sorted(rows, key=len, reverse=True):
-        if width > max(WIDTHS) or 2 * len(row) <= width:
-            break
-        width = max(width, len(row) if len(row) > max(WIDTHS) else _columns(row))
-    return width
-
-
-def _columns(row: str) -> int:
-    return len(row) if row.isascii() else columns(row)
+def _width(row: str) -> int:
+    """The most that a row can take: columns, octets of UTF-8, or of ISO-2022-JP with its shifts."""
+    if row.isascii():
+        return len(row)
+    shifts = 6 * len(_SHIFTED.findall(row))
+    return max(len(row.encode("utf-8", "surrogatepass")), columns(row) + shifts)
 
 
 def unflowed(text: str, flow: Flow) -> str:

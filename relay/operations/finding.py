@@ -14,7 +14,7 @@ from relay.document import locator
 from relay.operations.mail_file import LIMIT, MailFile
 from relay.registry import PartnerTemplate, Templates
 from relay.registry.partner import load_partner
-from relay.registry.piece import BODY, Piece
+from relay.registry.piece import BODY, Compiler, Piece
 from relay.registry.registry import Sheet
 from relay.registry.template import load_template
 from relay.source import read_source
@@ -50,7 +50,8 @@ def template_findings(template: PartnerTemplate, path: Path, catalogue: Catalogu
 def file_findings(path: Path) -> list[PlacedFinding]:
     """The findings of a template file beside its partner.yaml; raises BadInput when it does not load."""
     catalogue = load_catalogue()
-    template = load_template(path, partner=load_partner(path.parent, catalogue), catalogue=catalogue)
+    partner = load_partner(path.parent, catalogue)
+    template = load_template(path, partner=partner, compiler=Compiler(catalogue))
     return list(template_findings(template, path, catalogue))
 
 

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from relay.errors import BadInput, Problem
 from relay.intake.acceptance import Received, acceptance
+from relay.intake.decoding import Decoded
 from relay.journal import Entry, Event
-from relay.notification import Notification
 from relay.operations.document import Mended
 from relay.operations.office import Outcome, Verbs, all_or_problems, require_enough
 from relay.store.query import QuarantineFilter, QuarantineRow
@@ -76,7 +76,7 @@ class QuarantineVerbs(Verbs):
         if not item.registration:
             raise _nothing_to_release(item)
         again = _Again(is_unproved=True, by="")
-        accepted = self._accepted_again(item, self._notification(item, again), again)
+        accepted = self._accepted_again(item, self._decoded(item, again), again)
         if accepted.quarantined:
             raise BadInput(_reasons(accepted))
         return accepted.mails
@@ -87,8 +87,8 @@ class QuarantineVerbs(Verbs):
         try:
             if again.is_unproved and not item.registration:
                 raise _nothing_to_release(item)
-            notification = self._notification(item, again)
-            accepted = self._accepted_again(item, notification, again)
+            decoded = self._decoded(item, again)
+            accepted = self._accepted_again(item, decoded, again)
             if item.registration:
                 accepted = self._as_addition(item, accepted, await self._first_acceptance(item))
         except BadInput as error:
@@ -103,20 +103,21 @@ class QuarantineVerbs(Verbs):
         if answer is None:
             return Outcome(id=item.id, applied=False, text="not applied: somebody else has just settled it")
         if isinstance(answer, Duplicate) and not answer.same_content:
-            reason = f"event {notification.event_id} came before with other content (as {answer.of})"
+            reason = f"event {accepted.event_id} came before with other content (as {answer.of})"
             text = f"not applied, stays kept: {reason}; give it another event_id"
             return Outcome(id=item.id, applied=False, text=text)
         return Outcome(id=item.id, applied=True, text=_taken(answer, again))
 
-    def _notification(self, item: Quarantined, again: "_Again") -> Notification:
+    def _decoded(self, item: Quarantined, again: "_Again") -> Decoded:
         """What the item says, or the document in its place; raises BadInput."""
         if again.mended is not None:
-            return again.mended.notification()
+            return Decoded(notification=again.mended.notification())
         # A text mail without a date of its own happened when it came, however late it is taken in again.
-        return self._office.decoder.decode(item.content, item.received_at).notification
+        return self._office.decoder.take_in(item.content, item.received_at)
 
-    def _accepted_again(self, item: Quarantined, notification: Notification, again: "_Again") -> Accepted:
+    def _accepted_again(self, item: Quarantined, decoded: Decoded, again: "_Again") -> Accepted:
         """Return what the replay causes, all of it queued: a running relay takes it from the store."""
+        notification = decoded.notification
         registrations = self._office.registry.registrations(notification.seller_id, notification.type)
         if not registrations:
             message = f"nobody is registered for {notification.type} of seller {notification.seller_id}"
@@ -137,6 +138,7 @@ class QuarantineVerbs(Verbs):
             composer=office.composer,
             clock=office.clock,
             unproved=frozenset({item.registration}) if again.is_unproved else frozenset(),
+            read_with=decoded.read_with,
         )
 
     async def _first_acceptance(self, item: Quarantined) -> Accepted:

@@ -13,21 +13,23 @@ from pathlib import Path
 from grammar import Catalogue
 from relay.errors import BadInput, Problem
 from relay.registry.partner import PARTNER_FILE, Partner, load_partner
+from relay.registry.piece import Compiler
 from relay.registry.template import PartnerTemplate, load_template
 from relay.wording import near_miss
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")  # it becomes part of a key that people type
+_NUMBER = re.compile(r"[0-9]{1,5}")  # as long as numbers are (relay.registry.template)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Templates:
     """Every template that a registration can choose."""
 
-    by_key: Mapping[str, PartnerTemplate]
-    partners: Mapping[str, Partner]  # by key
+    by_key: Mapping[str, PartnerTemplate] = field(repr=False)
+    partners: Mapping[str, Partner] = field(repr=False)  # by key
     shipped: Path  # where they came from
     own: Path | None = None
-    by_number: Mapping[int, PartnerTemplate] = field(init=False)
+    by_number: Mapping[int, PartnerTemplate] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_number", {each.number: each for each in self.by_key.values()})
@@ -41,7 +43,7 @@ class Templates:
 
     def find(self, name: str) -> PartnerTemplate | None:
         """By its key or its number, as a person types it."""
-        if name.isascii() and name.isdecimal():
+        if _NUMBER.fullmatch(name):
             return self.by_number.get(int(name))
         return self.by_key.get(name)
 
@@ -65,6 +67,7 @@ def load_templates(shipped: Path, catalogue: Catalogue, *, own: Path | None = No
     partners: dict[str, Partner] = {}
     templates: dict[str, PartnerTemplate] = {}
     numbers: dict[int, str] = {}
+    compiler = Compiler(catalogue)  # one for all groups: partners share their subjects and senders
     for root in (shipped, own):
         for folder in _groups(root, problems) if root is not None else ():
             if folder.name in partners:
@@ -72,7 +75,7 @@ def load_templates(shipped: Path, catalogue: Catalogue, *, own: Path | None = No
                     Problem(file=str(folder), message="is a shipped group already", hint="rename yours")
                 )
                 continue
-            partner, loaded = _group(folder, catalogue, problems)
+            partner, loaded = _group(folder, catalogue, compiler, problems)
             if partner is not None:
                 partners[partner.key] = partner
             for path, template in loaded:
@@ -101,7 +104,7 @@ def _groups(root: Path, problems: list[Problem]) -> list[Path]:
 
 
 def _group(
-    folder: Path, catalogue: Catalogue, problems: list[Problem]
+    folder: Path, catalogue: Catalogue, compiler: Compiler, problems: list[Problem]
 ) -> tuple[Partner | None, list[tuple[Path, PartnerTemplate]]]:
     try:
         partner = load_partner(folder, catalogue)
@@ -120,7 +123,7 @@ def _group(
             problems.append(_misnamed(path))
         else:
             try:
-                loaded.append((path, load_template(path, partner=partner, catalogue=catalogue)))
+                loaded.append((path, load_template(path, partner=partner, compiler=compiler)))
             except BadInput as error:
                 problems += error.problems
     if files and not any(path.suffix == ".mail" for path in files):

@@ -10,7 +10,7 @@ language's bound. Source: ours; the form of addresses is `relay.quantity.mail_ad
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated, Final, Literal
 
@@ -27,8 +27,9 @@ from relay.quantity import mail_address
 MAX_LINE = 500  # characters of a subject or sender; the marketplace's longest known has 40
 MAX_NAMED = 10  # characters told of one piece that no mail can carry: the first few show what the file is
 BODY: Final = "body"  # the path of what is wrong below the front matter
+_BYTE_ORDER_MARK = "\ufeff"
 # Tabs and line feeds are text; a lone CR ends a row for some readers and none for others.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BYTE_ORDER_MARK}]")
 
 Unit = Literal["pack", "order"]
 PieceKind = Literal["body", "subject", "sender"]
@@ -41,9 +42,9 @@ Line = Annotated[
 class Piece:
     """A compiled piece: call it with a record to get its text."""
 
-    source: str  # as its author wrote it
-    renderer: Renderer  # of the source as the partner's charset has it
-    reader: Reader  # of the same
+    source: str = field(repr=False)  # as its author wrote it
+    renderer: Renderer = field(repr=False)  # of the source as the partner's charset has it
+    reader: Reader = field(repr=False)  # of the same
     compares: bool  # an IF compares a value with text that is not ASCII, so values are folded beforehand
 
     @property
@@ -144,7 +145,8 @@ def _uncarried(source: str, charset: Charset) -> Iterator[int]:
 def _character_problem(source: str, offset: int, place: Place, charset: Charset) -> Problem:
     char = source[offset]
     if _CONTROL.match(char):
-        message = f"holds the control character U+{ord(char):04X}, which no mail can carry"
+        kind = "byte order mark" if char == _BYTE_ORDER_MARK else "control character"
+        message = f"holds the {kind} U+{ord(char):04X}, which no mail can carry"
         hint = "take it out"
     else:
         message = f"{shown(char)} cannot be written in {charset.profile.upper()}"

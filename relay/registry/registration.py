@@ -9,7 +9,7 @@ Source: the marketplace's screen 受注メール管理; period and recognition k
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -47,6 +47,13 @@ _BLOCK = re.compile(rb":[ \t]*\|[-+0-9]*[ \t]*(?:#.*)?\r?$")
 Shown = Annotated[str, StringConstraints(strict=True, max_length=100, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$")]
 
 
+def _bare(key: str) -> str:
+    # Who reads the header back gets it without them, so it would be another key.
+    if key != key.strip():
+        raise ValueError("begins or ends in white space: take it off")
+    return key
+
+
 def _printable(body: str) -> str:
     if is_blank(body):
         raise ValueError("is blank: leave it out to send the template's")
@@ -67,14 +74,14 @@ class Registration:
     id: str  # unique in the seller's file, and stable
     seller_id: str
     template: PartnerTemplate
-    recipients: tuple[str, ...]  # addr-specs, 送信先
+    recipients: tuple[str, ...] = field(repr=False)  # addr-specs, 送信先
     use: bool  # 使用
     wait: bool  # 待機
     period: timedelta | None  # with wait: how long each mail is held; None: until a person releases it
     recognition_key: str  # 認識キー
-    subject: Piece  # its own, else the template's
-    sender: Piece
-    body: Piece
+    subject: Piece = field(repr=False)  # its own, else the template's
+    sender: Piece = field(repr=False)
+    body: Piece = field(repr=False)
     registered_by: str
     registered_at: datetime | None  # aware, UTC
     changed_by: str
@@ -102,7 +109,7 @@ class RegistrationEntry(_Strict):
         default=None,
         description="With wait Y: how long each mail is held; without it, until a person releases it.",
     )
-    recognition_key: Shown = Field(
+    recognition_key: Annotated[Shown, AfterValidator(_bare)] = Field(
         default="", description="Stamped on each mail as X-Recognition-Key (認識キー)."
     )
     subject: Line | None = Field(

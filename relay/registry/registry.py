@@ -39,7 +39,7 @@ class Registry:
     """Who registered what."""
 
     templates: Templates
-    sheets: Mapping[Path, Sheet]
+    sheets: Mapping[Path, Sheet] = field(repr=False)
     _by_seller: Mapping[str, tuple[Registration, ...]] = field(init=False, repr=False)
     _by_type: Mapping[tuple[str, NotificationType], tuple[Registration, ...]] = field(init=False, repr=False)
 

@@ -6,13 +6,12 @@ with what is in it; no key was ignored; its texts keep to what `relay.registry.p
 the marketplace's where `attested_rows` says so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from grammar import Catalogue
 from relay.document import locate, parse_yaml, validated
 from relay.errors import BadInput, Problem
 from relay.notification import NotificationType
@@ -35,14 +34,14 @@ class PartnerTemplate:
     key: str  # cross_mall/order_info
     number: int  # テンプレート番号; unique among all templates
     name: str
-    partner: Partner
+    partner: Partner = field(repr=False)
     notification: NotificationType
     unit: Unit
     source: Source
     attested_rows: int  # so many leading rows of the body stand in the marketplace's manual
-    subject: Piece
-    sender: Piece
-    body: Piece
+    subject: Piece = field(repr=False)
+    sender: Piece = field(repr=False)
+    body: Piece = field(repr=False)
 
 
 class _FrontMatter(BaseModel):
@@ -58,7 +57,7 @@ class _FrontMatter(BaseModel):
     attested_rows: Annotated[StrictInt, Field(ge=0)] = 0
 
 
-def load_template(path: Path, *, partner: Partner, catalogue: Catalogue) -> PartnerTemplate:
+def load_template(path: Path, *, partner: Partner, compiler: Compiler) -> PartnerTemplate:
     """The template in this file of the partner's group; raises BadInput with every problem in it."""
     file = str(path)
     content = read_source(path, limit=MAX_MAIL_FILE)
@@ -66,7 +65,6 @@ def load_template(path: Path, *, partner: Partner, catalogue: Catalogue) -> Part
     front = validated(_FrontMatter, parse_yaml(head, file=file), file=file, source=head)
     problems = _disagreements(front, path, body)
     below_head = head.count(b"\n") + 2
-    compiler = Compiler(catalogue)
 
     def compiled(source: str, kind: PieceKind) -> Piece | None:
         def line_of(row: int) -> int | None:

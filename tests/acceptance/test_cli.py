@@ -655,7 +655,7 @@ def test_the_sink_keeps_prints_and_fails_on_request(tmp_path: Path) -> None:
 
 
 def test_the_demo_ends_well_and_shows_real_mails() -> None:
-    """The demo ends with 0 within its bound and shows mails, the hold, the reason, a text mail taken in and the journal."""
+    """The demo ends with 0 within its bound and shows mails, hold, reason, text mail and journal."""
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     told = child("demo", env=environment)
     assert (told.returncode, told.stderr) == (0, "")

@@ -266,7 +266,7 @@ def test_what_could_not_be_understood_or_written_is_not_released(
     run: Run, site: Site, tmp_path: Path
 ) -> None:
     """Only the proof is left out: what is not understood has no mail, and JIS has no 𠮷."""
-    site.take_in(bare(tmp_path, "memo.json", "𠮷"), SAMPLES / "3-not-understood.json", arriving=0)
+    site.take_in(bare(tmp_path, "memo.json", "𠮷"), SAMPLES / "4-not-understood.json", arriving=0)
     for item in rows(run("quarantine", "list", "--json")[1]):
         code, output, _ = run("quarantine", "release", "--yes", item["id"])
         assert code == 1

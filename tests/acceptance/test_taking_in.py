@@ -25,7 +25,7 @@ REGISTRATIONS = "seller: example-shop\nregistrations:\n" + "".join(
     f"  - {{id: {template.partner.key}, template: {template.key}, recipients: [{address}]}}\n"
     for address, template in PARTNERS.items()
 )
-LONG_NAME = "綿の長袖Tシャツ 杢グレー" * 20
+LONG_NAME = "綿の長袖Tシャツ 杢グレー" * 30
 
 
 def _notification(pack_no, **first_order):

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from relay.intake import decoding, form, part, reception, recognition, spelling, wrapping
 from relay.intake.contract import DAY, MOMENT, notification_schema, schema_text
-from relay.intake.decoding import decode
 from relay.notification import MAX_MEMOS, MAX_ORDERS, MAX_TEXT, Notification
+from tests.support.intake import decode
 from tests.support.mail import json_mail, mail, order_info
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -59,7 +59,7 @@ def test_the_example_is_a_notification():
         "`451 4.3.0 …`",
         *(f"`{notation}`" for notation in decoding._NOTATIONS),
         ", ".join(" ".join(pair) for pair in spelling._ALIKE),
-        ", ".join(map(str, sorted(wrapping.WIDTHS)[:-1])) + f" or {max(wrapping.WIDTHS)} octets or columns",
+        f"within {wrapping.NARROWEST} columns or octets",
         " and ".join(f"`{name}`" for name in form._NEEDED),
         f"At most {recognition.MAX_FORMS} templates or",
     ],

@@ -41,7 +41,7 @@ def decoder() -> Decoder:
 
 
 def seeds() -> Iterator[bytes]:
-    """The full example of every template, as a document and as the mail that the template makes of it."""
+    """The full example of every template, as a document and as the mail that it makes; damaged headers."""
     templates = load_templates(ROOT / "partner_templates", CATALOGUE)
     composer = Composer(hostname="relay.example.jp", clock=ManualClock(), catalogue=CATALOGUE)
     for template in templates:
@@ -53,6 +53,19 @@ def seeds() -> Iterator[bytes]:
             registration = plain_registration(template, notification.seller_id)
             composition = composer.compose(notification, [registration])
             yield from (composed.mail.content for composed in composition.mails)
+    yield from damaged()
+
+
+def damaged() -> Iterator[bytes]:
+    """Headers over which the library stumbles, and that would cost it much."""
+    for header in (
+        b"Content-Type: text/plain; charset*=a; charset*0*=b",
+        b"Content-Type: image/png; name*=idna''%ff; name*0=b.json",
+        b"Content-Type: multipart/mixed; boundary*=a; boundary*0=b",
+        b'Content-Type: text/plain; a="' + b";\r\n " * 99,
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: inline; filename*1=x",
+    ):
+        yield b"Subject: x\r\n" + header + b"\r\n\r\n{}\r\n"
 
 
 def plain_registration(template: PartnerTemplate, seller_id: str) -> Registration:

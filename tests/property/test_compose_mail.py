@@ -21,6 +21,7 @@ from relay.charset import Profile, charset_of
 from relay.compose.correction import folding, replacing, ruling
 from relay.compose.difference import MAX_MISREADINGS
 from relay.compose.explanation import MAX_ROWS
+from relay.compose.proof import misread
 from relay.notification import Notification
 from relay.registry import Registration, load_templates
 from tests.support.composing import body_text, composer, notification, registration, rule
@@ -178,6 +179,26 @@ def assert_said_or_kept(said: Notification, kind: tuple[str, str, str]) -> None:
             each.template.partner.charset != "iso-2022-jp-ms"
         ):  # the library's codec lacks the vendor characters
             assert message.get_content().replace("\r\n", "\n") == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(SAID, st.sampled_from(kinds("risky", "ruled")))
+def test_a_mail_that_a_person_releases_is_proved_or_was_ruled_by_no_rule_in_vain(said, kind):
+    """What is released although it would be misread has the buyer's own values, or is proved."""
+    each = chosen(*kind)
+    charset = charset_of(each.template.partner.charset)
+
+    def ways(values: Record) -> list[Record]:
+        return [values, values.changed(folding(charset)), values.changed(replacing(charset))]
+
+    record = CATALOGUE.record(said, given={"RECOGNITION_KEY": "鍵 7"})
+    change = ruling(each.template.partner.value_rules, "misread")
+    unruled, ruled = ways(record), ways(record.changed(change)) if change else []
+    for composed in composer(CATALOGUE).compose(said, [each], unproved=frozenset({each.id})).mails:
+        text, subject = body_text(composed.mail.content), composed.mail.subject
+        assert any(each.body(one) == text and each.subject(one) == subject for one in unruled) or any(
+            each.body(one) == text and misread(each, subject, text, one) == () for one in ruled
+        )
 
 
 @settings(max_examples=100, deadline=None)

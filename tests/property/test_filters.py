@@ -35,8 +35,10 @@ VALUES = {
     "date": st.dates() | st.dates(date(1870, 1, 1), date(2100, 1, 1)) | TEXTS,
     "money": st.decimals(-(10**9), 10**9, places=2) | st.integers(-(10**6), 10**6) | st.just("無料"),
     "count": st.integers(-(10**6), 10**6) | st.just("未定"),
-    "phone": st.from_regex(r"\+81[- ]?[0-9 -]{1,9}", fullmatch=True) | st.just("03-0000-0000") | TEXTS,
-    "postal": st.from_regex("〒?[0-9]{3}-?[0-9]{4}", fullmatch=True) | TEXTS,
+    "phone": st.from_regex(r"[+＋]81[-. ]?(\(0\))?[-. ]?[0-9０-９ .-]{1,9}", fullmatch=True)
+    | st.just("03-0000-0000")
+    | TEXTS,
+    "postal": st.from_regex("〒?[0-9０-９]{3}[-－‐]?[0-9]{4} ?", fullmatch=True) | TEXTS,
 }
 
 

@@ -5,10 +5,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grammar import load_catalogue
+from grammar.span import columns
 from relay.charset import charset_of
 from relay.errors import BadInput
 from relay.intake import Decoder
@@ -79,17 +80,22 @@ def test_a_composed_mail_is_taken_in_with_its_values_or_not_at_all(key, said):
         except BadInput:
             continue
         assert decoded.template is template
-        first, again = CATALOGUE.record(said), CATALOGUE.record(decoded.notification)
+        first = CATALOGUE.record(said)
         if template.unit == "order":
             first = first.for_order(number)
-        folded = first.changed(lambda _, text: fold(text))
-        reading = template.body.reader.read(template.body(folded))
-        for field, text in reading.fields.items():
-            assert again[field] == text, field
-        for field, texts in reading.elements.items():
-            assert list(filter(None, again.elements(field))) == list(filter(None, texts)), field
-        for order, values in zip(again.orders, reading.orders, strict=True):
-            assert {field: order[field] for field in values} == dict(values)
+        check_values(template, first.changed(lambda _, text: fold(text)), decoded.notification)
+
+
+def check_values(template, first, taken_in):
+    """That a notification says all that the template prints of a record."""
+    again = CATALOGUE.record(taken_in)
+    reading = template.body.reader.read(template.body(first))
+    for field, text in reading.fields.items():
+        assert again[field] == text, field
+    for field, texts in reading.elements.items():
+        assert list(filter(None, again.elements(field))) == list(filter(None, texts)), field
+    for order, values in zip(again.orders, reading.orders, strict=True):
+        assert {field: order[field] for field in values} == dict(values)
 
 
 @given(KEYS, st.integers(1, 3))
@@ -119,3 +125,86 @@ def test_any_damage_gives_the_text_that_came_or_a_reason(key, data):
         again = written(template, decoded.notification, CATALOGUE)
         assert again[0] == subject
         assert beginning_alike(again[1]).rstrip("\n") == beginning_alike(body).rstrip("\n")
+
+
+WORDS = ["綿の長袖", "T", "シャツ", " ", " ", "a", "Heights", "1-2", "置き配", "　", "。"]
+LONG_TEXTS = st.lists(st.sampled_from(WORDS), min_size=5, max_size=60).map("".join)
+
+
+@st.composite
+def long_notifications(draw):
+    """A pack whose remarks, address and first item have texts that are broken on the way."""
+    tree = sample_document(orders=draw(st.integers(1, 2)))
+    pack = tree["pack"]
+    pack["memos"] = draw(st.lists(LONG_TEXTS, max_size=3))
+    pack["receiver"]["address2"] = draw(LONG_TEXTS)
+    pack["orders"][0]["item_name"] = draw(LONG_TEXTS) * draw(st.sampled_from([1, 1, 4]))
+    return Notification.model_validate(tree)
+
+
+def cut_by_octets(body, width, charset):
+    """As a gateway does, or a server at SMTP's limit, which marks the break."""
+    begin = b" " if width > 500 else b""
+    rows = []
+    for row in body.encode(charset).split(b"\n"):
+        rest = row
+        while len(rest) > width:
+            rows.append(rest[:width])
+            rest = begin + rest[width:]
+        rows.append(rest)
+    return b"\r\n".join(rows)
+
+
+def cut_by_columns(body, width, charset):
+    """Between characters, before the first that has no room."""
+    return _broken(body, width, charset, lambda row, at: (at, at))
+
+
+def wrapped(body, width, charset):
+    """At the last space that fits, which goes; a word that is too long stays whole."""
+    return _broken(body, width, charset, lambda row, at: ((end := row.rfind(" ", 0, at + 1)), end + 1))
+
+
+def flowed(body, width, charset):
+    """At the last space that fits, which stays."""
+    return _broken(body, width, charset, lambda row, at: (row.rfind(" ", 0, at) + 1,) * 2)
+
+
+def _broken(body, width, charset, place):
+    rows = []
+    for row in body.split("\n"):
+        rest = row
+        while columns(rest) > width:
+            at = max(at for at in range(len(rest)) if columns(rest[:at]) <= width)
+            end, begin = place(rest, at)
+            if begin <= 0:
+                break
+            rows.append(rest[:end])
+            rest = rest[begin:]
+        rows.append(rest)
+    return "\r\n".join(rows).encode(charset)
+
+
+@settings(max_examples=300)
+@given(
+    KEYS,
+    long_notifications(),
+    st.sampled_from([cut_by_octets, cut_by_columns, wrapped, flowed]),
+    st.sampled_from([66, 70, 72, 75, 76, 78, 80, 990, 998]),
+    st.sampled_from(["utf-8", "iso-2022-jp"]),
+)
+def test_a_mail_whose_rows_were_broken_is_taken_in_with_its_values_or_not_at_all(
+    key, said, break_rows, width, charset
+):
+    """However a relay breaks rows: no value is invented, none is cut in two, none loses a space."""
+    template = REGISTRATIONS[key].template
+    said = said.model_copy(update={"type": template.notification})
+    subject, body = written(template, said, CATALOGUE)
+    octets = break_rows(body, width, charset)
+    header = f"X-Recognition-Key: KEY-{template.number}"
+    try:
+        decoded = DECODER.decode(text_mail(subject, octets, header, charset=charset), NOW)
+    except BadInput:
+        return
+    first = CATALOGUE.record(said)
+    check_values(template, first.for_order(0) if template.unit == "order" else first, decoded.notification)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from grammar import Catalogue
+from grammar import Catalogue, load_catalogue
 from relay.app import SHIPPED_TEMPLATES
 from relay.charset import ISO_2022_JP_MS
 from relay.compose.header import text_line
+from relay.intake import Decoder
 from relay.notification import Notification, NotificationType
 from relay.registry import (
     PartnerTemplate,
@@ -74,6 +75,18 @@ def shipped_templates(catalogue: Catalogue) -> Templates:
 def shipped_registry(catalogue: Catalogue) -> Registry:
     """The shipped templates, and nobody who has registered for one."""
     return Registry(templates=shipped_templates(catalogue), sheets={})
+
+
+@cache
+def _shipped_decoder() -> Decoder:
+    catalogue = load_catalogue()
+    registry = shipped_registry(catalogue)
+    return Decoder(lambda: registry, catalogue)
+
+
+def decode(content: bytes) -> Notification:
+    """What a mail that has just come says to a relay with the shipped templates."""
+    return _shipped_decoder().decode(content, LEASED_UNTIL).notification
 
 
 def registry_in(

@@ -1,5 +1,6 @@
 """Templates and records made to be misread: short texts that are parts of each other, and values of them."""
 
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
@@ -94,3 +95,27 @@ def documents() -> st.SearchStrategy[dict[str, Any]]:
         }
     )
     return st.fixed_dictionaries({"seller_id": text, "pack": pack})
+
+
+@st.composite
+def siblings(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two documents that may print the same: what one says of an order, the other says of another or none."""
+    one = draw(documents())
+    other = deepcopy(one)
+    pack = other["pack"]
+    orders = pack["orders"]
+    match draw(st.sampled_from(("order", "value", "column", "fields"))):
+        case "order":
+            orders.insert(draw(st.integers(0, len(orders))), {})
+        case "value" if orders:
+            key = draw(st.sampled_from(("item_name", "option")))
+            orders[draw(st.integers(0, len(orders) - 1))][key] = draw(values())
+        case "column":
+            key = draw(st.sampled_from(("order_no", "item_name", "option", "qty")))
+            for order, value in zip(
+                orders, draw(st.permutations([each[key] for each in orders])), strict=True
+            ):
+                order[key] = value
+        case _:
+            pack["pack_no"], pack["buyer"]["name"] = pack["buyer"]["name"], pack["pack_no"]
+    return one, other

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from relay.notification import MAX_ORDERS, Notification, NotificationType
 
+AMOUNTS = {"delivery_fee", "unit_price", "discount", "total"}
+
 
 def notification(*, pack=None, **said):
     """A small one, with what the test says of it."""
@@ -159,3 +161,101 @@ def test_every_type_has_its_name_on_the_screen():
         "キャンセル要請",
         "キャンセル完了",
     ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"memos": ["ｶﾞﾗｽ、9時～12時、－、￠"]},
+        {"memos": ["ガラス、9時〜12時、−、¢"]},
+        {"memos": ["カ\u3099ラス、9時～12時、－、¢"]},
+    ],
+)
+def test_what_a_charset_does_to_characters_makes_no_other_content(said):
+    """A text that was ISO-2022-JP on its way says the same, and the values stay as they came."""
+    plain = notification(pack={"memos": ["ガラス、9時～12時、－、￠"]})
+    assert notification(pack=said).written().content_key == plain.written().content_key
+    assert notification(pack=said).pack.memos == tuple(said["memos"])
+
+
+@pytest.mark.parametrize("name", sorted(AMOUNTS))
+@pytest.mark.parametrize("amount", ["1000.0", "1000.00", Decimal("1E+3"), Decimal("1000.0"), Decimal("10E2")])
+def test_how_an_amount_is_written_makes_no_other_content(name, amount):
+    """1000, 1000.0 and 1e3 are one amount; 1000.5 and 100 are others."""
+
+    def key(value):
+        orders = [{"order_no": "1"} | ({} if name == "delivery_fee" else {name: value})]
+        return (
+            notification(pack={"orders": orders} | ({name: value} if name == "delivery_fee" else {}))
+            .written()
+            .content_key
+        )
+
+    assert key(amount) == key(1000)
+    assert key("1000.50") == key(Decimal("1000.5"))
+    assert len({key(1000), key("1000.05"), key("1000.5"), key(100), key(10000), key(-1000)}) == 6
+
+
+def test_every_amount_of_the_document_counts_for_the_content_in_one_form():
+    """A new amount that the key would take as it is written fails here."""
+    schema = Notification.model_json_schema()
+    amounts = {
+        name
+        for model in schema["$defs"].values()
+        for name, value in model.get("properties", {}).items()
+        if any(
+            choice.get("anyOf", [{}])[0].get("type") == "number" or choice.get("type") == "number"
+            for choice in value.get("anyOf", [])
+        )
+    }
+    assert amounts == AMOUNTS
+
+
+def test_an_amount_in_a_text_is_a_text():
+    """A memo that looks like a member of the document keeps each of its characters."""
+    keys = {
+        notification(pack={"memos": [memo]}).written().content_key
+        for memo in ('"total":"1.50"', '"total":"1.5"', '","total":"1.50"', '","total":"1.5"')
+    }
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize(
+    "text", ["３９６０", "3_960", "٣٩٦٠", " 3960", "+3960", "1e3", "0x10", ".5", "5.", "007", "", "NaN"]
+)
+def test_an_amount_in_text_is_written_as_json_would(text):
+    """What a program of another country or language takes for a number is not guessed."""
+    with pytest.raises(ValidationError, match="decimal"):
+        notification(pack={"delivery_fee": text})
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("500.00", "500.00"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("-0.0"), "0.0"),
+        (Decimal("0E+9"), "0"),
+        (Decimal("0E-9"), "0"),
+        (-5, "-5"),
+    ],
+)
+def test_an_amount_keeps_the_places_that_it_came_with(said, kept):
+    """A text that is taken in has to be written again as it came; exponents and a sign of nothing go."""
+    assert str(notification(pack={"delivery_fee": said}).pack.delivery_fee) == kept
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        Decimal("1E+12"),
+        Decimal("9" * 60 + "E+1"),
+        Decimal("1E+9999"),
+        Decimal("NaN"),
+        10**12,
+    ],
+)
+def test_an_amount_beyond_measure_is_a_problem_and_no_crash(amount):
+    """Twelve digits are a billion with two places."""
+    with pytest.raises(ValidationError, match=r"decimal|finite"):
+        notification(pack={"delivery_fee": amount})

@@ -110,6 +110,18 @@ def test_what_is_replaced_is_written_and_read_back(charset, text):
     assert charset.unwritable(text) == ()
 
 
+@pytest.mark.parametrize("charset", CHARSETS)
+@pytest.mark.parametrize("text", ["\ufeff注文", "注文\ufeff\n"])
+def test_a_byte_order_mark_is_written_nowhere(charset, text):
+    """A reader drops it at the start, so that the text would not be read back; it is told, never dropped."""
+    for write in (charset.write, charset.encode):
+        with pytest.raises(CharacterError) as refused:
+            write(text)
+        assert refused.value.characters == ("\ufeff",)
+    assert charset.unwritable(text) == ("\ufeff",)
+    assert charset.replaced(text) == text.replace("\ufeff", "〓")
+
+
 @pytest.mark.parametrize("charset", JIS)
 def test_every_line_ends_in_ascii(charset):
     """RFC 1468: a reader that loses a line finds its way again at the next."""

@@ -17,6 +17,7 @@ from relay.operations import Mended, Operations, read_mended, read_notification
 from relay.store.query import MAX_LISTING, DeliveryFilter, JournalFilter, QuarantineFilter
 from relay.store.values import Accepted, Delivery, DeliveryState, Mail, Quarantined, QuarantineState
 from tests.support.clock import START
+from tests.support.intake import text_mail, written
 from tests.support.serving import write_config
 
 T = TypeVar("T")
@@ -192,6 +193,49 @@ def test_a_replay_under_a_known_event_id_is_told_apart_by_its_content(tmp_path: 
             same.id: QuarantineState.REPLAYED,
         }
         assert len(await operations.deliveries(DeliveryFilter())) == 1
+
+    with_office(tmp_path, story)
+
+
+def text_of(office: Office, *header: str) -> bytes:
+    """The second sample as the Basic template writes it."""
+    template = office.templates.by_key["basic/order_info"]
+    said = read_notification(SAMPLES / "2-no-memo.json")
+    return text_mail(*written(template, said, office.catalogue), *header)
+
+
+def test_a_replayed_text_tells_which_template_it_was_read_with(tmp_path: Path) -> None:
+    """The journal says of a replay what it says of a mail that has just come."""
+
+    async def story(office: Office, operations: Operations) -> None:
+        await office.store.quarantine(replace(KEPT, content=text_of(office)), ENTRY)
+        (outcome,) = await operations.replay([KEPT.id], by="花子")
+        assert outcome.applied
+        details = [
+            row.detail for row in await operations.journal(JournalFilter()) if row.event is Event.ACCEPTED
+        ]
+        assert [detail.partition(": ")[0] for detail in details] == [
+            "order_info of pack 512345679 (read with basic/order_info)"
+        ]
+
+    with_office(tmp_path, story)
+
+
+def test_a_replay_refuses_what_the_door_refuses(tmp_path: Path) -> None:
+    """A mail of our own that came back stays kept, unless a person puts a document in its place."""
+
+    async def story(office: Office, operations: Operations) -> None:
+        own = text_of(office, f"Message-ID: <0192-1@{office.config.hostname}> (added by a gateway)")
+        await office.store.quarantine(replace(KEPT, content=own), ENTRY)
+        (outcome,) = await operations.replay([KEPT.id], by="花子")
+        assert not outcome.applied
+        assert outcome.text == (
+            "not applied, stays kept: message-id: is one that this relay wrote itself, and came back "
+            "(the recipient of a registration passes its mail on to the intake)"
+        )
+        mended = read_mended(SAMPLES / "2-no-memo.json")
+        (outcome,) = await operations.replay([KEPT.id], mended=mended, by="花子")
+        assert outcome.applied
 
     with_office(tmp_path, story)
 

@@ -1,5 +1,6 @@
 """The composer: how many mails, what stands in them, and what is said of those that cannot be written."""
 
+import tracemalloc
 from email import message_from_bytes, policy
 
 import pytest
@@ -245,6 +246,38 @@ def test_values_cannot_reach_headers_but_as_values(catalogue):
     ]
     assert [address.addr_spec for address in message["From"].addresses] == ["shop@example.jp"]
     assert message["Subject"] == 'x Bcc: evil@example.com " <evil@example.com>, 例題'
+
+
+def test_no_buyer_s_name_is_remembered(catalogue):
+    """What the composer keeps for the next mail does not grow with what buyers are called."""
+    writer = composer(catalogue)
+    named = registration(catalogue, sender="<$_BUYER_NM_$> <shop@example.jp>")
+
+    def compose(count: int) -> int:
+        """Memory in use after so many mails, each of another buyer with a name of 2 KB."""
+        for number in range(count):
+            writer.compose(notification(buyer="山" * 900 + str(number)), [named])
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = compose(1)
+        assert compose(100) - before < 100 * 1_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_hostname_makes_the_one_long_line_that_is_ours(catalogue):
+    """A Message-ID cannot be broken, as an address cannot: its line may be longer than 76."""
+    hostname = ".".join(["x" * 60] * 4) + ".jp"
+    (composed,) = (
+        Composer(hostname, ManualClock(), catalogue).compose(notification(), [registration(catalogue)]).mails
+    )
+    first, *rows = composed.mail.content.split(b"\r\n")
+    assert first == f"Message-ID: <{composed.mail.id}@{hostname}>".encode()
+    assert len(first) > 76 >= max(map(len, rows))
+    message = message_from_bytes(composed.mail.content, policy=policy.default)
+    assert message["Message-ID"] == composed.mail.message_id
 
 
 @pytest.mark.parametrize("hostname", ["", "例え.jp", "a b", "a..b", "a>b", "a\r\nb", "x" * 600])

@@ -2,10 +2,12 @@
 
 import pytest
 
-from grammar import Catalogue, load_catalogue
+from grammar import Catalogue, Misreading, load_catalogue
 from relay.compose.composer import Composition, Rewriting
 from relay.compose.correction import MAX_NOTES, noted, replacement_notes, ruling
-from relay.compose.difference import MAX_MISREADINGS, MAX_SHOWN
+from relay.compose.difference import MAX_MISREADINGS, MAX_SHOWN, difference
+from relay.compose.part import parts
+from relay.compose.proof import Misread
 from tests.support.composing import body_text, composer, notification, registration, rule
 
 FORGED = notification("長袖Tシャツ", "皿", memos=("急ぎで", "[注文番号] 999"))
@@ -223,13 +225,47 @@ def test_the_recognition_key_is_folded_in_header_and_field(catalogue):
 
 
 def test_a_person_can_have_a_misread_mail_sent_as_it_is(catalogue):
-    """Only for the registrations that were named; the rules that were tried stay applied."""
+    """Only for the registrations that were named."""
     chosen, other = registration(catalogue), registration(catalogue, id="other")
     composition = composer(catalogue).compose(FORGED, [chosen, other], unproved=frozenset({"orders"}))
     assert bodies(composition) == [
         "[注文番号] 300000001\n[備考]\n急ぎで\n[注文番号] 999\n[商品名] 長袖Tシャツ\n[商品名] 皿\n"
     ]
     assert [each.registration.id for each in composition.unwritable] == ["other"]
+
+
+def test_rules_that_did_not_help_leave_no_trace(catalogue):
+    """What a person is shown and has sent is what the buyer typed: no rule cut it, and no note says so."""
+    rules = (
+        rule("DEL_MEMO", filter="kana", when="misread"),
+        rule("ITEM_NM", filter="left:2", when="misread"),
+    )
+    chosen = registration(catalogue, rules=rules)
+    kept, released = (
+        composer(catalogue).compose(FORGED, [chosen], unproved=unproved)
+        for unproved in (frozenset[str](), frozenset({"orders"}))
+    )
+    assert reasons(kept) == reasons(composer(catalogue).compose(FORGED, [registration(catalogue)]))
+    assert bodies(released) == [
+        "[注文番号] 300000001\n[備考]\n急ぎで\n[注文番号] 999\n[商品名] 長袖Tシャツ\n[商品名] 皿\n"
+    ]
+    assert kept.rewritings == released.rewritings == ()
+
+
+def test_a_rule_helps_each_mail_of_a_registration_for_itself(catalogue):
+    """Released, the mail that a rule made right goes out so, and is noted; the other one as it is."""
+    body = "[色] <$_OPTION_$>(<$_ORDER_QTY_$>)\n[商品名] <$_ITEM_NM_$>(<$_ORDER_QTY_$>)\n"
+    rules = (rule("OPTION", filter="zen", when="misread"),)
+    chosen = registration(catalogue, unit="order", subject="注文", body=body, rules=rules)
+    said = notification("皿", "碗(小)", options=("白(A)", "白(B)"))
+    composition = composer(catalogue).compose(said, [chosen], unproved=frozenset({"orders"}))
+    assert bodies(composition) == [
+        "[色] 白（Ａ）(1)\n[商品名] 皿(1)\n",
+        "[色] 白(B)(1)\n[商品名] 碗(小)(1)\n",
+    ]
+    assert composition.rewritings == (
+        Rewriting(registration=chosen, detail="OPTION: zen, because it would be misread"),
+    )
 
 
 def test_what_cannot_be_written_is_not_sent_for_anybody(catalogue):
@@ -258,6 +294,17 @@ def test_a_reason_is_short_however_much_would_be_misread(catalogue):
         "本文 1行目: 注文 7000000001 の商品名: "
         f"「…{'長' * 12}({'小' * (MAX_SHOWN - 15)}…」が「…{'長' * 12}」と読まれます"
     )
+
+
+def test_orders_that_a_reader_would_not_count_are_told(catalogue):
+    """Where passes of a loop leave nothing to see: how many there are, and how many are read."""
+    said = notification("皿", "碗")
+    (part,) = parts(registration(catalogue), said, catalogue.record(said))
+    found = Misreading(kind="orders", row=4, field="", order=None, element=None, expected="2", read="1")
+    assert difference([(part, [Misread(place="body", misreading=found)])], catalogue) == [
+        "本文 4行目: この行までの注文2件が1件と読まれます",
+        "body row 4: this row ends 2 orders, which would be read as 1",
+    ]
 
 
 def test_a_line_of_the_journal_is_bounded(catalogue):

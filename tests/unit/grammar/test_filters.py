@@ -5,6 +5,7 @@ import pytest
 from grammar import TemplateError, compile_template, load_catalogue, parse
 from grammar.filters import FILTERS, GATHERERS, chain, compile_filters
 from grammar.limits import MAX_ARGUMENT, MAX_FILTERS, MAX_LENGTH
+from relay.charset.fold import fold_jis
 from tests.support.records import sample_document
 
 
@@ -49,15 +50,31 @@ from tests.support.records import sample_document
         ("phone", "+1-555-0100", "+1-555-0100"),
         ("phone", "+81-3-0000-0000 内線5", "+81-3-0000-0000 内線5"),
         ("phone", "-", "-"),
+        ("phone", "+81(0)3-0000-0000", "03-0000-0000"),
+        ("phone", "+81 (0)90 0000 0000", "090 0000 0000"),
+        ("phone", "+81.90.0000.0000", "090-0000-0000"),
+        ("phone", "＋８１－９０－００００－００００", "090-0000-0000"),
+        ("phone", "+81ー90−0000‐0000 ", "090-0000-0000"),
+        ("phone", "+81-90-0000-0000(携帯)", "+81-90-0000-0000(携帯)"),
+        ("phone", "+81-3--0000", "+81-3--0000"),
+        ("phone", "０９０－００００－００００", "０９０－００００－００００"),
         ("postal", "1000000", "100-0000"),
         ("postal", "〒100-0000", "100-0000"),
         ("postal", "〒 1000000", "100-0000"),
         ("postal", "〒不明", "〒不明"),
+        ("postal", "〒１００－００００", "100-0000"),
+        ("postal", "〒\u3000100‐0000", "100-0000"),
+        ("postal", "100−0000", "100-0000"),
+        ("postal", "100ー0000", "100-0000"),
+        ("postal", "1000000 ", "100-0000"),
+        ("postal", "100-00000", "100-00000"),
         ("postal", "90210", "90210"),
         ("zen", "TS-01 (ｶﾞ)~", "ＴＳ－０１\u3000（ガ）～"),
         ("zen", "\"'", "”’"),
         ("han", "ＴＳ－０１\u3000（ガ）～①", "TS-01 (ガ)~①"),
         ("kana", "ｶﾞﾊﾟｳﾞﾞｱﾞ｢､｣ｰ A①㈱Ａ", "ガパヴ゛ア゛「、」ー A①㈱Ａ"),
+        ("kana", "カﾞﾊ\u309aか\u3099ﾜﾞｲﾝｦﾞ", "ガパがワ゛インヲ゛"),
+        ("kana", "ﾞ゛ﾟeﾞ", "゛゛゜e゛"),
         ("paren", "長袖Tシャツ(キッズ用)[A]", "長袖Tシャツ（キッズ用）[A]"),
         ("max:4", "長袖Tシャツ", "長袖T…"),
         ("max:6", "長袖Tシャツ", "長袖Tシャツ"),
@@ -78,6 +95,15 @@ from tests.support.records import sample_document
 def test_what_a_filter_makes_of_a_text(filters, text, printed):
     """And what it leaves as it was, because it is not meant for such a text."""
     assert chain(filters)(text) == printed
+
+
+@pytest.mark.parametrize("mark", ["ﾞ", "ﾟ", "\u3099", "\u309a", ""])
+def test_kana_are_joined_as_charsets_fold_them(mark):
+    """A partner's value rule `kana` never makes a name that the charset cannot write of one that it can."""
+    kana = [*map(chr, range(0x3041, 0x30FF)), *map(chr, range(0xFF61, 0xFFA0)), "a", "漢"]
+    pairs = [character + mark for character in kana]
+    assert list(map(chain("kana"), pairs)) == list(map(fold_jis, pairs))
+    assert [chain("kana")(pair * 2) for pair in pairs] == [fold_jis(pair * 2) for pair in pairs]
 
 
 def test_a_blank_value_stays_blank_through_all_filters_but_default():
@@ -221,7 +247,21 @@ def told(source, unit="pack"):
             "filter-misplaced",
             "date:%Y",
             "date stands behind a filter that makes it count",
-            "put it before that filter",
+            "it cannot stand together with count: take one out",
+        ),
+        (
+            "<$_DELIVERY_FEE|comma|kana|yen_$>",
+            "filter-misplaced",
+            "yen",
+            "yen stands behind a filter that makes it text",
+            "it cannot stand together with comma and kana: take one out",
+        ),
+        (
+            "<$_TOTAL|sum|count_$>",
+            "filter-misplaced",
+            "count",
+            "count stands behind another filter",
+            "it cannot stand together with sum: take one out",
         ),
         ("<$_ITEM_NM|join_$>", "filter-argument", "join", "join needs an argument", "write join:、"),
         (

@@ -145,9 +145,12 @@ def test_fields_with_nothing_between_them_are_read_as_one():
     [
         ("[注文番号] 999", "[注文番号]"),
         ("　 [注文番号]999", "[注文番号]"),
-        ("\u200b\ufeff[注文番号] 999", "[注文番号]"),
+        ("\u200b\u2060[注文番号] 999", "[注文番号]"),
         ("[備考]", "[備考]"),
         ("以下の注文内容が届いております。", "以下の注文内容が届いております。"),
+        ("以下の注文内容が届いております。\u200b\xad\ufe0f", "以下の注文内容が届いております。"),
+        ("\u3164\u115f[備考]", "[備考]"),
+        ("\u2800\ufe0f\U000e0100[備考]", "[備考]"),
     ],
 )
 def test_a_memo_that_begins_with_a_label_is_a_misreading(memo, label):
@@ -199,6 +202,93 @@ def test_every_forged_label_is_told():
         ("label", 6, "ITEM_NM", 2, None, "■商品　", "■商品"),
     ]
     assert len(misread(CROSS_MALL, memos=["[備考]"] * 99)) == MAX_MISREADINGS
+
+
+def test_a_longer_label_is_found_first_and_a_shorter_one_where_it_does_not_reach():
+    """Headings that begin alike: each only as a whole row; a label by its beginning is there in any case."""
+    rows = parse("■\n甲\n甲乙\n甲乙丙\n甲乙丙丁\n甲:\n乙丁\n").rows
+    labels = labels_of(map(row_pattern, rows))
+    texts = ("甲乙丙", "甲乙", "甲", "甲乙丙x", "甲:x", "甲乙:", "乙", "乙丁丁", "乙丁", "", "丙", "あ")
+    assert [labels.found(text, 0) for text in texts] == [
+        *("甲乙丙", "甲乙", "甲", "", "甲:", "", "", "", "乙丁", "", "", "")
+    ]
+    assert labels.found("x\n甲乙\n甲", 2) == "甲乙"
+    assert labels.found("甲乙丙", 0, longer_than=3) == ""
+
+
+def test_many_labels_cost_no_more_than_few():
+    """Two hundred headings that begin alike, and as many memos as may be: each is looked at once."""
+    headings = "".join("あ" * length + "\n" for length in range(1, 200))
+    memos = ["あ" * 90 + "x"] * 9_900
+    assert misread(f"{headings}##LOOP##<$_DEL_MEMO_$>\n以上\n", memos=memos) == []
+
+
+def test_telling_ends_with_the_last_misreading_that_is_told():
+    """Of as many forged labels as a mail may have: what is not told is not looked for."""
+    found = misread(CROSS_MALL, memos=["", "[備考]"] * (MAX_REPETITIONS // 2 - 2))
+    assert [element for *_, element, _, _ in found] == [2 * number + 1 for number in range(MAX_MISREADINGS)]
+
+
+@pytest.mark.parametrize(
+    ("orders", "found"),
+    [
+        ([{"option": "赤"}, {"option": "白"}], []),
+        ([{"option": ""}, {"option": ""}], []),
+        ([{"option": "赤"}, {"option": ""}], [("orders", 3, "", None, None, "2", "1")]),
+        (
+            [{"option": ""}, {"option": "赤"}],
+            [("structure", 3, "OPTION", 1, None, "[乙] 赤", "[乙] <$_OPTION_$>")],
+        ),
+    ],
+)
+def test_rows_of_orders_that_may_be_missing_are_right_when_all_or_none_is_there(orders, found):
+    """Otherwise nobody can tell whose they are: both of the last two print the same."""
+    source = "##LOOP##[甲] <$_ITEM_NM_$>\n##DELETE_BLANK_ROW####LOOP##[乙] <$_OPTION_$>\n"
+    assert misread(source, each_order=orders) == found
+
+
+def test_orders_of_which_nothing_is_printed_are_missed():
+    """A block that prints nothing for the last orders: the mail would be read as that of fewer."""
+    source = "[甲] <$_PACK_NO_$>\n##LOOP_BEGIN##\n##DELETE_BLANK_ROW##[乙] <$_OPTION_$>\n##LOOP_END##\n"
+    options = [{"option": option} for option in ("赤", "", "")]
+    assert misread(source, orders=3, each_order=options) == [("orders", 2, "", None, None, "3", "1")]
+    assert misread(source, orders=3, each_order=options[1:] + options[1:2]) == []
+
+
+def test_a_loop_that_prints_nothing_does_not_tell_how_many_orders_there_are():
+    """The other loops do."""
+    source = (
+        "##LOOP##[甲] <$_ITEM_NM_$>\n##DELETE_BLANK_ROW####LOOP##[乙] <$_OPTION_$>\n"
+        "##LOOP_BEGIN##\n##DELETE_BLANK_ROW##[丙] <$_ORDER_NO_$>\n##LOOP_END##\n"
+    )
+    assert reader_of(source).read("[甲] 一\n[甲] 二\n").orders == ({"ITEM_NM": "一"}, {"ITEM_NM": "二"})
+    source = "##LOOP##[甲] <$_ITEM_NM_$>\n##LOOP##[乙] <$_OPTION_$>\n"
+    assert refused(source, "[甲] 一\n")[3:] == ("1 orders", "0")
+
+
+def test_a_mail_is_proved_as_it_is_sent_with_a_newline_at_its_end():
+    """The last row without one would be told from the loop before it by that alone."""
+    source = "##LOOP##・<$_DEL_MEMO_$>\n・<$_DEL_OPTION_$>"
+    assert misread(source, memos=["一"], delivery_option="二") == [
+        ("structure", 3, "", None, None, "", "・")  # both rows are read as memos, and none is left
+    ]
+    error = (3, 1, "the text ends too early", "・", "")
+    assert refused(source, "・一\n・二") == refused(source, "・一\n・二\n") == error
+
+
+def test_which_way_was_taken_is_not_told_where_more_rows_may_follow_than_are_looked_at():
+    """Both ways may print nothing, and then nothing tells them apart."""
+    fields = ["PACK_NO", "BUYER_NM"]
+    rows = ["".join(f"##DELETE_BLANK_ROW##{name}{n} <$_{name}_$>\n" for n in range(40)) for name in fields]
+    source = f"##IF <$_DEL_OPTION_$> != 置##\n{rows[0]}##ELSE##\n{rows[1]}##END_IF##\n"
+    assert "DEL_OPTION" not in reader_of(source).read("").fields
+
+
+@pytest.mark.parametrize("separator", ["", "/", "\n"])
+def test_a_template_has_as_many_fields_as_its_source_holds(separator):
+    """Thousands on one row, joined or parted, or each on its own: nothing made of them is that deep."""
+    source = "[甲] " + separator.join(["<$_PACK_NO_$>"] * 4_600) + "\n"
+    assert misread(source, pack_no="1") == []
 
 
 def test_a_value_that_holds_its_separator_is_read_wrongly():
@@ -385,7 +475,10 @@ def test_compiling_bounds_what_a_hostile_template_costs():
 
 
 def test_no_character_that_cannot_be_seen_hides_a_label():
-    """The table of ranges is what this Python's Unicode says of white space and of category Cf, no less."""
+    """The ranges are what this Python's Unicode says of white space and of category Cf, and some more.
+
+    What Default_Ignorable_Code_Point has beside them (DerivedCoreProperties.txt), and the blank of Braille.
+    """
     unseen = [
         char
         for char in map(chr, range(sys.maxunicode + 1))
@@ -394,4 +487,8 @@ def test_no_character_that_cannot_be_seen_hides_a_label():
     labels = labels_of([row_pattern(next(parse("[a] <$_PACK_NO_$>").rows))])
     assert [char for char in unseen if not labels.found(f"{char}[a] 1", 0)] == []
     spare = labels.suspicious - set(unseen) - {"["}
-    assert {unicodedata.category(char) for char in spare} <= {"Cn"}  # kept free for such characters
+    blank = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810)}
+    blank.update(range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))  # variation selectors
+    assert {char for char in spare if unicodedata.category(char) != "Cn"} == set(map(chr, blank)) - set(
+        unseen
+    )

@@ -79,6 +79,7 @@ def test_an_amount_that_cannot_be_one_is_a_bug_and_dies(amount):
         ("一\x0b\x0c\x85\u2028\u2029\t二", "一二"),
         ("\u202e\u2066abc\u2069\u200e\u200f\u061c", "abc"),
         ("\x1b[31m赤\x7f", "[31m赤"),
+        ("\ufeff白\ufeff", "白"),
         ("a\ud83d\ude00b\udfff", "ab"),
         ("😀𠮷", "😀𠮷"),
         (" 前後 ", " 前後 "),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import BadInput
-from relay.intake.decoding import decode
 from relay.notification import Notification
+from tests.support.intake import decode
 from tests.support.mail import json_mail, json_octets, mail, multipart, order_info, part
 
 EXPECTED = Notification.model_validate(order_info())

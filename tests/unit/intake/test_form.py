@@ -47,7 +47,17 @@ def test_a_key_finds_the_registrations_that_have_it(tmp_path):
         "registration three of shop-b (own/order_info)",
     ]
     assert index.by_key("") == ()
-    assert index.by_key("鍵 ") == ()
+    assert index.by_key(" ") == ()
+    assert index.by_key("鍵2") == ()
+
+
+def test_a_key_is_found_as_a_header_has_it(tmp_path):
+    """A charset folds half-width kana and has one wave dash of the two; a header has no space at its ends."""
+    registrations = {"shop-a": REGISTRATIONS["shop-a"].replace("鍵", "店～ｶﾞ")}
+    registry = registry_in(tmp_path, CATALOGUE, templates=TEMPLATES, registrations=registrations)
+    index = Forms(lambda: registry).now()
+    found = [index.by_key(key) for key in ("店～ｶﾞ", "店〜ガ", " 店～ガ")]
+    assert [form.registration.id for forms in found for form in forms] == ["one"] * 3
 
 
 def test_the_index_follows_the_registry(tmp_path):

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from relay.errors import BadInput
-from relay.intake.decoding import decode
+from tests.support.intake import decode, text_mail
 from tests.support.mail import json_mail, json_octets, mail, multipart, order_info, part
 
 JSON = "Content-Type: application/json"
@@ -35,34 +35,24 @@ def nested(depth):
     return mail(inner.partition(b"\n\n")[2], inner.partition(b"\n\n")[0].decode())
 
 
+UNKNOWN = (
+    "subject: is none that a known template writes (send it as application/json or applicat"
+    "ion/yaml, or as the text of a known template)"
+)
 MALFORMED = {
     # the mail
-    "nothing at all": (
-        b"",
-        (
-            "mail: has no part that could be the notification, only 'text/plain' (send it a"
-            "s application/json or application/yaml, or as the text of a known template)"
-        ),
-    ),
-    "no header": (
-        b"hello\r\n",
-        (
-            "mail: has no part that could be the notification, only 'text/plain' (send it a"
-            "s application/json or application/yaml, or as the text of a known template)"
-        ),
-    ),
-    "text only": (
-        mail("注文".encode(), "Content-Type: text/plain; charset=utf-8"),
-        (
-            "mail: has no part that could be the notification, only 'text/plain' (send it a"
-            "s application/json or application/yaml, or as the text of a known template)"
-        ),
-    ),
+    "nothing at all": (b"", UNKNOWN),
+    "no header": (b"hello\r\n", UNKNOWN),
+    "text only": (mail("注文".encode(), "Content-Type: text/plain; charset=utf-8"), UNKNOWN),
     "html and text": (
         multipart(TEXT, part(b"<p>", "Content-Type: text/html")),
+        "part 2: is 'text/html' beside a text, and could be what was meant",
+    ),
+    "pictures only": (
+        multipart(part(b"x", "Content-Type: image/png"), part(b"y", "Content-Type: image/jpeg")),
         (
-            "mail: has no part that could be the notification, only 'text/plain', 'text/htm"
-            "l' (send it as application/json or application/yaml, or as the text of a known template)"
+            "mail: has no part that could be the notification, only 'image/png', 'image/jpe"
+            "g' (send it as application/json or application/yaml, or as the text of a known template)"
         ),
     ),
     "two documents": (
@@ -86,10 +76,26 @@ MALFORMED = {
     ),
     "too many parts": (multipart(*[TEXT] * 60, part(GOOD, JSON)), "mail: has more than 50 parts"),
     "too deep": (nested(9), "mail: has parts in each other deeper than 8"),
-    "deeper than any stack": (nested(2000), "mail: has more than 50 parts"),
+    "deeper than any stack": (nested(2000), "mail: has parts in each other deeper than 8"),
     "forwarded without end": (
         mail(b"Content-Type: message/rfc822\n\n" * 5000, "Content-Type: message/rfc822"),
         "mail: has parts in each other deeper than 8",
+    ),
+    "parts without content": (
+        mail(b"--b\n\n" * 50_000, "Content-Type: multipart/mixed; boundary=b"),
+        "mail: has more than 50 parts",
+    ),
+    "a header that grows": (
+        mail(GOOD, JSON + '; a="', *[f" {';' * 15}{'x' * 900}"] * 5),
+        "mail: has a content-type header of more than 4,096 octets",
+    ),
+    "a header that grows inside": (
+        multipart(TEXT, part(GOOD, JSON, "Content-Disposition: inline", *[f"\t{'x' * 900}"] * 5)),
+        "mail: has a content-disposition header of more than 4,096 octets",
+    ),
+    "parameters without end": (
+        mail(GOOD, JSON + ";a" * 101),
+        "mail: has a content-type header of more than 100 parameters",
     ),
     "more lines than a parser likes": (mail(b"\n" * 200_001, JSON), "mail: has more than 200,000 lines"),
     "yaml cut off": (
@@ -222,6 +228,18 @@ MALFORMED = {
         json_mail(order_info(pack__orders__0__total=10**15)),
         "pack.orders[0].total: must have at most 12 digits",
     ),
+    "money in full-width digits": (
+        json_mail(order_info(pack__orders__0__total="３９６０")),
+        "pack.orders[0].total: must be a number, is text",
+    ),
+    "money in Arabic digits": (
+        json_mail(order_info(pack__orders__0__total="٣٩٦٠")),
+        "pack.orders[0].total: must be a number, is text",
+    ),
+    "money with a program's separators": (
+        json_mail(order_info(pack__orders__0__total="3_960")),
+        "pack.orders[0].total: must be a number, is text",
+    ),
     "money in thousandths": (
         json_mail(order_info(pack__delivery_fee=0.001)),
         "pack.delivery_fee: must have at most 2 digits after the point",
@@ -263,3 +281,39 @@ def test_a_mail_that_is_no_notification_is_refused_with_the_reason(case):
     with pytest.raises(BadInput) as caught:
         decode(content)
     assert str(caught.value) == reason
+
+
+DAMAGED = {
+    "a document's charset": (mail(b"{}", JSON + "; charset*=a; charset*0*=b"), "body"),
+    "a picture's name": (mail(b"{}", "Content-Type: image/png; name*=a; name*0=b"), "body"),
+    "a multipart's boundary": (
+        mail(b"{}", "Content-Type: multipart/mixed; boundary*=a; boundary*0=b"),
+        "mail",
+    ),
+    "a text's charset": (
+        text_mail(
+            "Qoo10の注文のお知らせです。(カート番号:1)", "あ", parameters="; charset*=a; charset*0=b"
+        ).replace(b" charset=utf-8;", b""),
+        "body",
+    ),
+    "a picture's name in no charset": (
+        mail(b"x", "Content-Type: image/png; name*=idna''%ff%fe"),
+        "body",
+    ),
+    "a file name": (
+        multipart(
+            TEXT,
+            part(b"x", "Content-Type: image/png", "Content-Disposition: inline; filename*=a; filename*0=b"),
+        ),
+        "part 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_header_over_which_the_library_stumbles_is_refused(case):
+    """The standard library sorts, counts and decodes parameters that it cannot, and raises what it likes."""
+    content, place = DAMAGED[case]
+    with pytest.raises(BadInput) as caught:
+        decode(content)
+    assert str(caught.value) == f"{place}: has a header that is damaged"

@@ -19,7 +19,14 @@ from relay.store.store import Store
 from relay.store.values import DeliveryState
 from tests.support import composing
 from tests.support.clock import ManualClock
-from tests.support.intake import RecordingDispatch, Shop, shipped_registry, text_mail, written
+from tests.support.intake import (
+    RecordingDispatch,
+    Shop,
+    registry_in,
+    shipped_registry,
+    text_mail,
+    written,
+)
 from tests.support.mail import json_mail, order_info
 
 CATALOGUE = load_catalogue()
@@ -28,10 +35,14 @@ ADDRESS = "orders@intake.example.jp"
 SESSION = Session(peer="127.0.0.1")
 
 
+SELLER = {"example-shop": "  - {id: orders, template: basic/order_info, recipients: [a@example.jp]}\n"}
+
+
 class Desk:
     """A reception with everything around it that it needs."""
 
-    def __init__(self, folder, *, room=100, **settings):
+    def __init__(self, folder, *, room=100, decoder=None, **settings):
+        registry = registry_in(folder, CATALOGUE, registrations=SELLER)
         self.clock = ManualClock()
         self.store = Store.open(folder / "denrei.db", clock=self.clock)
         self.dispatch = RecordingDispatch(room=room)
@@ -39,12 +50,11 @@ class Desk:
         self.reception = Reception(
             policy=Policy(self.config),
             registry=Shop((composing.registration(CATALOGUE),)),
-            decoder=Decoder(lambda: SHIPPED, CATALOGUE),
+            decoder=decoder or Decoder(lambda: registry, CATALOGUE, hostname=composing.HOSTNAME),
             composer=composing.composer(CATALOGUE, self.clock),
             store=self.store,
             dispatch=self.dispatch,
             clock=self.clock,
-            hostname=composing.HOSTNAME,
             on_unreadable=self.config.on_unreadable,
         )
 
@@ -319,19 +329,136 @@ def test_a_refused_text_says_its_place_and_no_value(tmp_path):
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("hostname", [composing.HOSTNAME, composing.HOSTNAME.upper()])
-def test_a_mail_that_this_relay_wrote_itself_is_kept_and_goes_round_once(tmp_path, hostname):
+OWN_IDS = [
+    f"<0192-1@{composing.HOSTNAME}>",
+    f"<0192-1@{composing.HOSTNAME.upper()}>",
+    f"<0192-1@{composing.HOSTNAME}> (added by gateway.example.com)",
+    f"<gateway-7@example.com> <0192-1@{composing.HOSTNAME}>",
+]
+
+
+@pytest.mark.parametrize("message_id", OWN_IDS)
+def test_a_mail_that_this_relay_wrote_itself_is_kept_and_goes_round_once(tmp_path, message_id):
     """A recipient that passes its mail on to the intake does not have it sent again and again."""
 
     async def story():
         async with desk(tmp_path) as at:
-            reply = await at.take(text_mail(*TEXT, f"Message-ID: <0192-1@{hostname}>"))
+            reply = await at.take(text_mail(*TEXT, f"Message-ID: {message_id}"))
             kept = await at.store.quarantined_mail(reply.text.rpartition(" ")[2])
             assert kept.reason == (
                 "message-id: is one that this relay wrote itself, and came back "
                 "(the recipient of a registration passes its mail on to the intake)"
             )
             assert at.dispatch.offered == []
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "message_id", ["<1@x.relay.example.jp.example.com>", "<relay.example.jp@example.com>", "<>"]
+)
+def test_another_servers_message_id_is_no_reason_to_keep_a_mail(tmp_path, message_id):
+    """Only the host behind the @ says whose a Message-ID is."""
+
+    async def story():
+        async with desk(tmp_path) as at:
+            reply = await at.take(text_mail(*TEXT, f"Message-ID: {message_id}"))
+            assert reply.text.startswith("2.0.0 accepted as ")
+
+    asyncio.run(story())
+
+
+def test_a_text_for_a_seller_whom_nobody_knows_is_kept(tmp_path):
+    """It says itself whose it is, so a slip or a stranger would be lost under 250; a document is accepted."""
+
+    async def story():
+        async with desk(tmp_path) as at:
+            other = order_info(seller_id="other-shop")
+            text = text_mail(*written(BASIC, Notification.model_validate(other), CATALOGUE))
+            reply = await at.take(text)
+            kept = await at.store.quarantined_mail(reply.text.rpartition(" ")[2])
+            assert kept.reason == (
+                "seller_id: 'other-shop' has no registrations, and a text is taken in only for a seller who"
+                " has (register the seller and replay the mail)"
+            )
+            assert (await at.take(json_mail(other))).text.startswith("2.0.0 accepted as ")
+
+    asyncio.run(story())
+
+
+class Stumbling:
+    """A decoder with a bug."""
+
+    def take_in(self, content, now):
+        """Stumble."""
+        raise KeyError("山田太郎")
+
+
+@pytest.mark.parametrize("on_unreadable", ["quarantine", "reject"])
+def test_a_mail_over_which_denrei_stumbles_is_kept_and_the_bug_is_loud(tmp_path, on_unreadable):
+    """It would fail at each new try too; it is not the sender's fault, so it is never refused for good."""
+
+    async def story():
+        async with desk(tmp_path, decoder=Stumbling(), on_unreadable=on_unreadable) as at:
+            content = json_mail(order_info())
+            with capture_logs() as logs:
+                reply = await at.take(content)
+            kept = await at.store.quarantined_mail(reply.text.rpartition(" ")[2])
+            (entry,) = await at.store.journal(JournalFilter())
+            assert reply.line().decode() == f"250 2.0.0 kept in quarantine as {kept.id}\r\n"
+            assert kept.content == content
+            assert kept.reason == (
+                "Denrei failed over this mail (KeyError): a bug, whose trace is in the log; "
+                "replay the mail when it is mended"
+            )
+            assert (entry.event, entry.detail) == (
+                Event.QUARANTINED,
+                "Denrei failed over this mail (KeyError)",
+            )
+            assert [(row["event"], row["log_level"], row["exc_info"]) for row in logs] == [
+                ("mail_failed", "error", True)
+            ]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"山田太郎 03-1111-2222": 1}, "document"),
+        ({"a\r\n250 ok": 1}, "document"),
+        ({"pack__orders__1__山田": "太郎"}, "pack.orders[1]"),
+        ({"pack__buyer__names": "太郎"}, "pack.buyer"),
+    ],
+)
+def test_a_key_that_is_none_of_ours_is_told_to_the_person_alone(tmp_path, changes, place):
+    """It may be a value that lost its place, so reply and journal end at the last step that we know."""
+
+    async def story(on_unreadable):
+        async with desk(tmp_path / on_unreadable, on_unreadable=on_unreadable) as at:
+            reply = await at.take(json_mail(order_info(**changes)))
+            return reply, await at.store.journal(JournalFilter())
+
+    for name in ("quarantine", "reject"):
+        (tmp_path / name).mkdir()
+    _, (entry,) = asyncio.run(story("quarantine"))
+    assert entry.detail == f"not understood: {place}"
+    reply, _ = asyncio.run(story("reject"))
+    assert reply.line().decode() == f"550 5.6.0 notification not understood: {place}\r\n"
+
+
+def test_the_same_order_by_another_route_is_known_whatever_the_charset(tmp_path):
+    """A gateway that converts to ISO-2022-JP changes code points; the order is sent once all the same."""
+
+    async def story():
+        async with desk(tmp_path) as at:
+            said = order_info(pack__hope_time_zone="9時～12時", pack__receiver__name="ﾔﾏﾀﾞ ﾊﾅｺ", event_id=None)
+            subject, body = written(BASIC, Notification.model_validate(said), CATALOGUE)
+            first = await at.take(text_mail(subject, body))
+            converted = body.replace("～", "〜").replace("ﾔﾏﾀﾞ ﾊﾅｺ", "ヤマダ ハナコ")
+            again = await at.take(text_mail(subject, converted, charset="iso-2022-jp", encoding="7bit"))
+            assert first.text.startswith("2.0.0 accepted as ")
+            assert again.text == first.text.replace("accepted as", "known already as")
 
     asyncio.run(story())
 

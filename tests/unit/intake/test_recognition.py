@@ -1,10 +1,14 @@
 """Text mails: which template wrote them, what they say, and why not."""
 
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
 
 import pytest
 
 from grammar import load_catalogue
+from grammar.span import columns
 from relay.errors import BadInput
 from relay.intake import Decoder
 from relay.intake.recognition import MAX_FORMS, MAX_READ
@@ -39,6 +43,15 @@ def notification(**changes):
     return Notification.model_validate(tree)
 
 
+def _keyed(template):
+    """A registration whose key tells the seller, where the template prints none."""
+    with tempfile.TemporaryDirectory() as folder:
+        entry = f"  - {{id: a, template: {template}, recipients: [a@example.jp], recognition_key: KEY-7}}\n"
+        registry = registry_in(Path(folder), CATALOGUE, registrations={"example-shop": entry})
+    return Decoder(lambda: registry, CATALOGUE)
+
+
+KEYED = {template.key: _keyed(template.key) for template in (BASIC, CROSS_MALL)}
 SAID = notification()
 SUBJECT, BODY = written(BASIC, SAID, CATALOGUE)
 
@@ -181,7 +194,7 @@ def test_what_could_have_been_meant_instead_is_refused(content, reason):
     assert refusal(with_subject(content)) == reason
 
 
-LONG_NAME = "綿の長袖Tシャツ（杢グレー）" * 30
+LONG_NAME = "綿の長袖ティーシャツ（杢グレー）" * 26
 LONG_SAID = notification(pack__orders__0__item_name=LONG_NAME)
 _, LONG_BODY = written(BASIC, LONG_SAID, CATALOGUE)
 
@@ -202,7 +215,7 @@ def folded(octets, width, begin):
     "content",
     [
         basic(folded(LONG_BODY.encode(), 998, b" ")),
-        basic(folded(LONG_BODY.encode(), 80, b"")),
+        basic(folded(LONG_BODY.encode(), 78, b"")),
         basic(folded(LONG_BODY.encode("iso-2022-jp"), 990, b" "), charset="iso-2022-jp", encoding="7bit"),
         basic(folded(LONG_BODY.encode("iso-2022-jp"), 76, b""), charset="iso-2022-jp", encoding="7bit"),
         basic(
@@ -210,7 +223,7 @@ def folded(octets, width, begin):
             parameters="; format=flowed; delsp=yes",
         ),
     ],
-    ids=["Postfix", "cut at 80", "ISO-2022-JP by Postfix", "ISO-2022-JP cut at 76", "flowed"],
+    ids=["Postfix", "cut at 78", "ISO-2022-JP by Postfix", "ISO-2022-JP cut at 76", "flowed"],
 )
 def test_rows_that_were_broken_on_the_way_are_joined(content):
     """Where the template proves the result, the value is the one that was sent."""
@@ -252,7 +265,10 @@ OWN_SAID = Notification.model_validate(
         "pack": {
             "pack_no": "300000001",
             "hope_time_zone": "14時～16時",
-            "orders": [{"order_no": "1", "item_name": "マグカップ"}, {"order_no": "2"}],
+            "orders": [
+                {"order_no": "1", "item_name": "マグカップ", "currency": ""},
+                {"order_no": "2", "currency": ""},
+            ],
         },
     }
 )
@@ -454,23 +470,76 @@ def test_two_templates_that_prove_different_notifications_are_both_named(tmp_pat
     )
 
 
-def test_rows_that_can_be_joined_in_two_ways_are_not_joined(tmp_path):
-    """Cut at 80 octets, or at 78 columns: both prove the text, with other remarks, so neither counts."""
-    body = (
-        "店:<$_SELLER_ID_$>\n住所:<$_ADDRESS1_$>\nカート:<$_PACK_NO_$>\n##LOOP##注文:<$_ORDER_NO_$>\n備考\n"
-        "##DELETE_BLANK_ROW##$LOOP_<$_DEL_MEMO_$>\n"
-    )
-    decoder = own(tmp_path, {"order_info": body})
-    head = f"店:example-shop\n住所:{'a' * 73}\na\nカート:300000001\n注文:1\n備考\n"
-    subject = "注文のお知らせ(300000001)"
-    told = decoder.decode(text_mail(subject, f"{head}{'綿' * 26}\nのし\n"), NOW).notification.pack
-    assert (told.receiver.address1, told.memos) == ("a" * 74, ("綿" * 26, "のし"))
-    assert refusal(text_mail(subject, f"{head}{'綿' * 26}aa\nのし\n"), decoder) == (
-        "body: says different things, by where its rows were broken"
-    )
+def _wrapped(text, width):
+    """Broken at the last space that fits, which goes: what gateways do that wrap words."""
+    rows = []
+    for row in text.split("\n"):
+        rest = row
+        while columns(rest) > width and " " in rest[:width]:
+            at = max(at for at, char in enumerate(rest) if char == " " and columns(rest[:at]) <= width)
+            rows.append(rest[:at])
+            rest = rest[at + 1 :]
+        rows.append(rest)
+    return "\n".join(rows)
 
 
-@pytest.mark.parametrize("prefix", ["Fw: ", "FWD:", "Re: ", "RE[2]: ", "Re^3: ", "転送: ", "返信:"])
+WORDS = ["Minami-Aoyama", "Heights", "1-2", "Bldg", "3F", "No", "12", "Room", "101", "Tower", "東棟", "5"]
+
+
+@pytest.mark.parametrize("width", [72, 76, 78])
+def test_a_value_whose_words_were_wrapped_is_never_invented(width):
+    """Whether there was a space at the break cannot be known: 400 mails of each width."""
+    random = Random(1)
+    kept = 0
+    for number in range(400):
+        words = " ".join(random.choice(WORDS) for _ in range(random.randint(9, 14)))
+        said = notification(pack__receiver__address2=words, pack__memos=[words, "のし不要"])
+        template = (BASIC, CROSS_MALL)[number % 2]
+        subject, body = written(template, said, CATALOGUE)
+        content = text_mail(subject, _wrapped(body, width), "X-Recognition-Key: KEY-7")
+        try:
+            decoded = KEYED[template.key].decode(content, NOW)
+        except BadInput:
+            kept += 1
+        else:
+            assert decoded.notification.pack == said.pack
+    assert 0 < kept < 400
+
+
+@pytest.mark.parametrize("width", [70, 76, 80])
+def test_a_memo_that_was_cut_is_not_taken_for_two(width):
+    """CROSS MALL's template prints memos without a label, so the rest of a broken one looks like another."""
+    memo = "置き配を希望します。玄関の横の宅配ボックスに入れてください。届いたら電話ください。よろしく。"
+    decoder = KEYED[CROSS_MALL.key]
+    key = "X-Recognition-Key: KEY-7"
+    for memos in ([memo, "領収書不要"], [memo], ["のし不要", "置き配希望"]):
+        subject, body = written(CROSS_MALL, notification(pack__memos=memos), CATALOGUE)
+        for encoding in ("base64", "quoted-printable"):  # whose rows nobody breaks
+            decoded = decoder.decode(text_mail(subject, body, key, encoding=encoding), NOW)
+            assert decoded.notification.pack.memos == tuple(memos)
+        broken = body.replace(memo[width // 2 :], "\n" + memo[width // 2 :])
+        if broken == body:
+            assert decoder.decode(text_mail(subject, body, key), NOW).notification.pack.memos == tuple(memos)
+        else:
+            reason = refusal(text_mail(subject, broken, key), decoder)
+            assert "but may be the rest of the row before it" in reason
+
+
+def test_a_break_at_smtps_limit_that_shows_no_character_is_left():
+    """A gateway that folds at the value's own space leaves the same octets."""
+    name = "A" * 600 + " " + "B" * 300
+    _, body = written(BASIC, notification(pack__orders__0__item_name=name), CATALOGUE)
+    for broken in (body.replace("A B", "A\n B"), body.replace(name, name[:500] + "\n " + name[500:])):
+        assert refusal(basic(broken)).startswith("body row ")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *["Fw: ", "FWD:", "Re: ", "RE[2]: ", "Re^3: ", "転送: ", "返信:", "Fw：", "ＦＷ:", "ＲＥ：", "TR: "],
+        *["VS:", "SV:", "WG: ", "AW:", "転送：", "【転送】", "[Fwd] ", "FW>"],
+    ],
+)
 def test_a_persons_forward_is_not_the_marketplaces_word(prefix):
     """It is named as what it is."""
     content = text_mail(prefix + SUBJECT, BODY, "X-Recognition-Key: KEY-7")
@@ -522,6 +591,13 @@ def test_a_template_without_an_order_number_cannot_be_taken_in(tmp_path):
         "subject: template own/order_info does not print ORDER_NO: its mails cannot be taken in "
         "(send the notification as a document)"
     )
+
+
+def test_a_currency_that_the_template_does_not_print_is_blank(tmp_path):
+    """Nobody said yen."""
+    decoder = own(tmp_path, {"order_info": "店:<$_SELLER_ID_$>\n##LOOP##注文:<$_ORDER_NO_$>\n"})
+    (order,) = decoder.decode(text_mail("注文のお知らせ(1)", "店:a\n注文:1\n"), NOW).notification.pack.orders
+    assert order.currency == ""
 
 
 def test_a_blank_currency_stays_blank():

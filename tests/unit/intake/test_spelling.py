@@ -21,7 +21,9 @@ TEMPLATE = """\
     ("came", "restored"),
     [
         ("お届け時間:9時～12時", "お届け時間:9時〜12時"),
-        ("[時間帯] 9～10～宅配～便 (税込￥)", "[時間帯] 9〜10～宅配～便 (税込¥)"),
+        ("[時間帯] 9-10～宅配便 (税込￥)", "[時間帯] 9-10〜宅配便 (税込¥)"),
+        ("[時間帯] 9～10～宅配～便 (税込￥)", "[時間帯] 9～10～宅配～便 (税込￥)"),
+        ("[時間帯] 9〜宅配～便 (税込¥)", "[時間帯] 9〜宅配～便 (税込¥)"),
         ("[注文番号]", "[注文番号] "),
         ("[注文番号] 1", "[注文番号] 1"),
         ("[氏名] 例題 [フリガナ]", "[氏名] 例題 [フリガナ] "),
@@ -35,6 +37,28 @@ def test_a_row_gets_the_templates_spelling_and_keeps_its_values(came, restored):
     spelling = Spelling(parse(TEMPLATE))
     assert spelling.restored(came) == restored
     assert spelling.restored(f"前\n{came}\n\n") == f"前\n{restored}\n\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "row"),
+    [
+        ("[備考]\n<$_ITEM_NM_$> 〜 <$_OPTION_$>\n##LOOP##<$_DEL_MEMO_$>\n", "8時 ～ 9時に"),
+        ("(<$_ITEM_NM_$>) x <$_OPTION_$>\n##LOOP##<$_DEL_MEMO_$>\n", "(L) x"),
+        ("注文 <$_PACK_NO_$>\n注文 番号〜<$_ORDER_NO_$>\n", "注文 番号～5"),
+        ("".join(f"注文〜{'あ' * count}<$_PACK_NO_$>\n" for count in range(6)), "注文～ああああああ"),
+    ],
+    ids=["begins with a field", "begins with no label", "fits another row", "fits too many"],
+)
+def test_a_row_that_can_be_a_value_is_left_as_it_came(source, row):
+    """What a person wrote is not corrected after a row of the template that it resembles."""
+    assert Spelling(parse(source)).restored(row) == row
+
+
+def test_a_hostile_template_costs_no_more_for_each_row():
+    """Thousands of rows that are almost alike, against thousands of rows of a mail."""
+    spelling = Spelling(parse("".join(f"{number:x}〜\n" for number in range(6000))))
+    text = "z～\n" * 3000 + "1f〜\n17～\n"
+    assert spelling.restored(text) == text.replace("17～", "17〜")
 
 
 def test_a_template_of_nothing_special_changes_nothing():

@@ -1,16 +1,14 @@
-"""What a relay does to rows, and which versions of the text that leaves."""
+"""What a relay does to rows: what of it is certain and undone, and where it leaves a doubt."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.charset import UndecodableError, decoded
-from relay.intake.wrapping import FOLDED, WIDTHS, Flow, Versions, unflowed, versions
+from relay.intake.wrapping import MAX_JOINED, NARROWEST, Flow, Versions, gone_on, unflowed, versions
 
 SHORT = "商品名:長袖Tシャツ\n数量:1\n"
-LONG = (
-    "商品名:" + "綿の長袖Tシャツ" * 60 + "\n\n数量:1\n"
-)  # a blank row is never joined, so a full last piece ends there
+LONG = "商品名:" + "綿の長袖ティーシャツ" * 60 + "\n\n数量:1\n"
 
 
 def utf_8(octets):
@@ -21,73 +19,103 @@ def jis(octets):
     return decoded(octets, "iso-2022-jp")
 
 
-def cut(octets, width, begin=b"", end=b""):
-    """Every row cut at a width in octets, in which the marks on both sides of a cut count."""
+READS = {"utf-8": utf_8, "iso-2022-jp": jis}
+
+
+def cut(octets, width, begin=b""):
+    """Every row cut at a width in octets, in which the mark at the beginning of the next row counts."""
     rows = []
     for row in octets.split(b"\n"):
         rest = row
         while len(rest) > width:
-            rows.append(rest[: width - len(end)] + end)
-            rest = begin + rest[width - len(end) :]
+            rows.append(rest[:width])
+            rest = begin + rest[width:]
         rows.append(rest)
     return b"\n".join(rows)
 
 
-def cut_by_columns(text, width):
-    """Every row cut before the character that would pass the width; here all are full-width but ASCII."""
-    rows = []
-    for row in text.split("\n"):
-        taken, begun = 0, ""
-        for char in row:
-            size = 1 if char.isascii() else 2
-            if taken + size > width:
-                rows.append(begun)
-                taken, begun = 0, ""
-            taken, begun = taken + size, begun + char
-        rows.append(begun)
-    return "\n".join(rows)
-
-
-def test_a_usual_text_has_one_version():
-    """Nothing is guessed about a text whose rows have no telling width."""
-    assert versions(SHORT.encode(), utf_8) == Versions(said=(SHORT,), guessed=())
+def test_a_text_is_what_came():
+    """Whatever its rows look like, as long as they are text: a width tells nothing for certain."""
+    for text in (SHORT, LONG, ("a" * 80 + "\n") * 3, "a" * 998 + "\n b\n"):
+        assert versions(text.encode(), utf_8) == Versions(texts=(text,), was_cut=False)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text():
-    """Whether the codec or we take it off."""
-    assert versions(("\ufeff" + SHORT).encode(), utf_8).said == (SHORT,)
-    assert versions(b"\xef\xbb\xbfA\n", lambda octets: octets.decode("utf-8")).said == ("A\n",)
+    """Whether the codec or we take it off; inside the text it is a character."""
+    assert versions(("\ufeff" + SHORT).encode(), utf_8).texts == (SHORT,)
+    assert versions(b"\xef\xbb\xbfA\n", lambda octets: octets.decode("utf-8")).texts == ("A\n",)
+    cut_before_one = cut(LONG.encode(), 78) + "\ufeff綿\n".encode()
+    assert versions(cut_before_one, utf_8).texts == (LONG + "\ufeff綿\n",)
 
 
-@pytest.mark.parametrize("width", [FOLDED, 990, 998])
-@pytest.mark.parametrize("read", [utf_8, jis])
-@pytest.mark.parametrize("end", [b"", b"!"], ids=["Postfix", "sendmail"])
-def test_rows_that_a_mail_server_broke_are_joined(width, read, end):
-    """CRLF and a space behind so many octets, through a character or a shift state as it comes."""
-    octets = LONG.encode("utf-8" if read is utf_8 else "iso-2022-jp")
-    assert versions(cut(octets, width, b" ", end), read).guessed == (LONG,)
+@pytest.mark.parametrize("charset", sorted(READS))
+@pytest.mark.parametrize(("width", "begin"), [(66, b""), (78, b""), (989, b" "), (998, b" "), (999, b" ")])
+def test_rows_that_end_inside_a_character_are_joined(width, begin, charset):
+    """The octets of a character or of a shift stood side by side; a server's mark between them is none."""
+    octets = cut(LONG.encode(charset), width, begin)
+    assert versions(octets, READS[charset]) == Versions(texts=(LONG,), was_cut=True)
 
 
-@pytest.mark.parametrize("width", sorted(WIDTHS))
-@pytest.mark.parametrize("read", [utf_8, jis])
-def test_rows_that_were_cut_at_a_width_in_octets_are_joined(width, read):
-    """Also where the cut went through a character."""
-    octets = LONG.encode("utf-8" if read is utf_8 else "iso-2022-jp")
-    assert LONG in versions(cut(octets, width), read).guessed
+@given(
+    st.lists(st.text("綿の長a:Tシ ", max_size=120), max_size=6).map("\n".join),
+    st.integers(NARROWEST, 80),
+    st.sampled_from([b"", b" "]),
+    st.sampled_from(sorted(READS)),
+)
+def test_what_is_joined_was_one_row(text, width, begin, charset):
+    """However octets were cut: the breaks that are left are the text's own or the relay's, and no other."""
+    octets = cut(text.encode(charset), width, begin)
+    try:
+        (found,) = versions(octets, READS[charset]).texts
+    except UndecodableError:
+        return
+    at = 0
+    for row in found.split("\n"):
+        place = text.find(row.removeprefix(" ") if begin else row, at)
+        assert place >= 0
+        assert not text[at:place].strip(" \n")
+        at = place + len(row.removeprefix(" ") if begin else row)
+    assert not text[at:].strip(" \n")
 
 
-@pytest.mark.parametrize("width", sorted(WIDTHS))
-@pytest.mark.parametrize("text", [LONG, LONG.replace("T", "ティ"), "A" + LONG, "a" * 200 + "\n\n数量:1\n"])
-def test_rows_that_were_cut_at_a_width_in_columns_are_joined(width, text):
-    """A full-width character that did not fit leaves a column free."""
-    assert text in versions(cut_by_columns(text, width).encode(), utf_8).guessed
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"A\n\x1b$BCm\x80\n",
+        b"\x1b$BCm\n\x1b$BCm\x1b(B\n",
+        b"\x1b$BCm\nCm\x1b(B\n",
+        b"\x1b$B" + b"Cm" * 40 + b"\n" + b"Cm" * 50 + b"\x1b(B\n",
+        b"\x1b$B" + b"Cm" * 40 + b"\n\x1b$BCm\x1b(B\n",
+        b"\x1b$B" + (b"Cm" * 40 + b"\n") * (MAX_JOINED // 1000),
+    ],
+    ids=["no character", "no end of a shift", "too short", "not the longest", "a shift of its own", "no end"],
+)
+def test_other_damage_is_not_joined(octets):
+    """What was not cut at the width of the longest row, or does not end: refused with its place."""
+    with pytest.raises(UndecodableError):
+        versions(octets, jis)
 
 
-@given(st.text("綿a:T ", max_size=300), st.sampled_from(sorted(WIDTHS)))
-def test_whatever_was_cut_by_columns_is_among_the_versions(row, width):
-    """One row of anything, cut or short enough not to be."""
-    found = versions(cut_by_columns(row, width).encode(), utf_8)
-    assert row in (*found.said, *found.guessed)
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        (["綿" * 38, "綿"], 2),
+        (["a" * 62, "a"], 2),
+        (["a" * 61, "a"], 0),
+        (["a" * 61, "a a"], 0),
+        (["a" * 998, " b"], 2),
+        (["please ring the bell", "a" * 60], 2),
+        (["please ring the bell", "twice " + "a" * 70], 0),
+        (["綿a" * 7, "綿"], 2),
+        (["綿a" * 6, "綿"], 0),
+        (["", "a" * 80], 0),
+        (["のし不要", "置き配希望"], 0),
+    ],
+)
+def test_a_row_that_may_be_the_rest_of_another_is_found(rows, found):
+    """Where the next word had no room, in columns, octets of UTF-8 or octets of ISO-2022-JP."""
+    assert gone_on("\n".join(rows) + "\n", (2,)) == found
+    assert gone_on("\n".join(rows) + "\n", ()) == 0
 
 
 @pytest.mark.parametrize("is_space_deleted", [True, False])
@@ -96,9 +124,8 @@ def test_a_flowed_text_is_what_the_mail_says_it_is(is_space_deleted):
     flow = Flow(is_space_deleted=is_space_deleted)
     text = "商品名:長袖 \nTシャツ\n 数量:1\n-- \n店\n"
     space = "" if is_space_deleted else " "
-    assert versions(text.encode(), utf_8, flow).said == (
-        f"商品名:長袖{space}Tシャツ\n数量:1\n-- \n店\n",
-        text,
+    assert versions(text.encode(), utf_8, flow) == Versions(
+        texts=(f"商品名:長袖{space}Tシャツ\n数量:1\n-- \n店\n", text), was_cut=True
     )
 
 
@@ -107,13 +134,6 @@ def test_flowing_ends_and_keeps_all_but_spaces_and_newlines(text):
     """Whatever the rows are, no visible character is lost or moved."""
     flowed = unflowed(text, Flow(is_space_deleted=True))
     assert flowed.replace(" ", "").replace("\n", "") == text.replace(" ", "").replace("\n", "")
-
-
-def test_octets_that_are_no_text_however_they_are_joined_are_refused():
-    """A shift state that is not closed is damage, and is told with its place."""
-    with pytest.raises(UndecodableError) as error:
-        versions(b"A\n\x1b$BCm\x80\n", jis)
-    assert error.value.row == 2
 
 
 @given(st.binary(max_size=300).map(lambda octets: octets.replace(b"\r", b"")))
@@ -129,4 +149,5 @@ def test_any_octets_have_versions_or_are_damaged(octets):
         except UndecodableError:
             assert as_it_came is None
         else:
-            assert as_it_came is None or as_it_came.removeprefix("\ufeff") in found.said
+            assert found.was_cut is (as_it_came is None)
+            assert as_it_came is None or found.texts == (as_it_came.removeprefix("\ufeff"),)

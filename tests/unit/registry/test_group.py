@@ -108,11 +108,11 @@ def test_a_template_from_windows_is_the_same(tmp_path):
 
 
 def test_a_template_is_found_as_a_person_names_it():
-    """By key or by number; full-width digits and signs are no number."""
+    """By key or by number; full-width digits, signs and more digits than Python counts are no number."""
     templates = load_templates(SHIPPED, CATALOGUE)
-    names = ["18", "018", "cross_mall/order_info", "cross_mall", "", "１８", "-18", "18 "]
+    names = ["18", "018", "cross_mall/order_info", "cross_mall", "", "１８", "-18", "18 ", "9" * 5_000]
     found = [templates.find(name) for name in names]
-    assert [each and each.key for each in found] == ["cross_mall/order_info"] * 3 + [None] * 5
+    assert [each and each.key for each in found] == ["cross_mall/order_info"] * 3 + [None] * 6
     assert templates.near_miss("crossmall/order_info") == "did you mean cross_mall/order_info?"
 
 
@@ -164,6 +164,15 @@ def test_a_control_character_in_a_body_is_refused_with_its_place(tmp_path):
         f"my_shop/order_info.mail:{line}" for line in (11, 11, 11, 13, 13, 13, 13)
     ]
     assert said[3:6][1:] == ["  \ufffd[2J送料\ufffd合計\ufffd", "          ^"]
+
+
+def test_a_byte_order_mark_within_a_body_is_told_by_its_name(tmp_path):
+    """At the file's beginning it is the file's; where a text was pasted in, nobody would see it."""
+    said = _refusal(tmp_path, {"my_shop/order_info.mail": f"\ufeff{MAIL}以\ufeff上\n"})
+    assert said.split("\n")[0] == (
+        "my_shop/order_info.mail:13: body: "
+        "holds the byte order mark U+FEFF, which no mail can carry (column 2)"
+    )
 
 
 def test_a_file_of_control_characters_is_told_in_short(tmp_path):

@@ -130,6 +130,17 @@ def test_a_registration_is_what_its_file_says(tmp_path):
     ]
 
 
+def test_what_a_traceback_shows_is_short(tmp_path):
+    """A registration names itself and its template; no text of a template, no address, no compiled code."""
+    registry = _registry(tmp_path, {"a.yaml": FULL})
+    for each in (registry, TEMPLATES, *TEMPLATES, *registry, registry.of_seller("example-shop")[0].body):
+        shown = repr(each)
+        assert len(shown) < 1_000
+        assert "<$_" not in shown
+        assert "@" not in shown
+    assert "id='crossmall-orders'" in repr(registry.of_seller("example-shop")[0])
+
+
 def test_a_registry_answers_by_seller_and_notification_type(tmp_path):
     """All of a type are given, switched off or not, in the file's order; nobody else's are."""
     other = FULL.replace("example-shop", "Example-Shop")
