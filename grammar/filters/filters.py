@@ -198,7 +198,8 @@ def compile_filters(text: str) -> Change:
     found = fault(written(text), of="text", several=False)
     if found:
         raise ValueError(f"{found.message}; {found.hint}" if found.hint else found.message)
-    return chain(text)
+    changes = chain(text).changes
+    return changes[0] if len(changes) == 1 else Chain(gather=None, changes=changes)
 
 
 def fault(filters: Sequence[tuple[str, str | None]], *, of: Type, several: bool) -> FilterFault | None:

@@ -25,6 +25,7 @@ _MARKS: Final = {"ﾞ": "\u3099", "ﾟ": "\u309a", "\u3099": "\u3099", "\u309a":
 _NOT_IN_JIS: Final = frozenset("ゔヷヸヹヺ")
 _TO_FULL_KANA: Final = str.maketrans(_FULL_KANA | {"ﾞ": "゛", "ﾟ": "゜"})
 _MARKED: Final = re.compile(f".[{''.join(_MARKS)}]")
+_TO_CHANGE: Final = re.compile("[\uff61-\uff9f\u3099\u309a]")
 _JOINERS: Final = frozenset("\u200dﾞﾟ")  # what stands with the character before it, besides combining marks
 _SKIN_TONES: Final = ("\U0001f3fb", "\U0001f3ff")  # first and last
 
@@ -37,6 +38,9 @@ def kana(text: str) -> str:
     >>> kana("ｶﾞﾗｽ ①㈱ｱﾞ"), kana("カﾞﾗｽ ﾜﾞ")
     ('ガラス ①㈱ア゛', 'ガラス ワ゛')
     """
+    # Most values have nothing to change, and a partner's rule may ask this of each value of each mail.
+    if text.isascii() or not _TO_CHANGE.search(text):
+        return text
     return _MARKED.sub(_joined, text).translate(_TO_FULL_KANA)
 
 

@@ -42,14 +42,15 @@ def holdings(record: Record, names: Iterable[str], catalogue: Catalogue) -> Iter
 
 def ruling(rules: Sequence[ValueRule], when: Literal["always", "misread"]) -> Change | None:
     """The change that these rules make at this time, in their order; None when there is none."""
-    chains: dict[str, list[Callable[[str], str]]] = {}
+    chains: dict[str, tuple[Callable[[str], str], ...]] = {}
     for rule in rules:
         if rule.when == when:
             for name in rule.fields:
-                chains.setdefault(name, []).append(rule.apply)
+                chains[name] = (*chains.get(name, ()), rule.apply)
+    applied = chains.get  # asked for each value of each mail
 
     def change(name: str, value: str) -> str:
-        for apply in chains.get(name, ()):
+        for apply in applied(name, ()):
             value = apply(value)
         return value
 

@@ -13,9 +13,10 @@ from relay.document import parse_json, validated
 from relay.errors import BadInput
 from relay.intake import Decoder
 from relay.notification import Notification
-from relay.registry import PartnerTemplate, Registration, Registry, load_templates
+from relay.registry import Registry, load_templates
 from tests.fuzz.target import CATALOGUE, ROOT
 from tests.support.clock import ManualClock
+from tests.support.shipped import plain_registration
 
 NOW = datetime(2026, 11, 21, 1, 15, tzinfo=UTC)
 
@@ -50,7 +51,7 @@ def seeds() -> Iterator[bytes]:
             content = example.read_bytes()
             yield b"Content-Type: application/json\r\n\r\n" + content
             notification = validated(Notification, parse_json(content))
-            registration = plain_registration(template, notification.seller_id)
+            registration = plain_registration(template, seller_id=notification.seller_id)
             composition = composer.compose(notification, [registration])
             yield from (composed.mail.content for composed in composition.mails)
     yield from damaged()
@@ -66,24 +67,3 @@ def damaged() -> Iterator[bytes]:
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: inline; filename*1=x",
     ):
         yield b"Subject: x\r\n" + header + b"\r\n\r\n{}\r\n"
-
-
-def plain_registration(template: PartnerTemplate, seller_id: str) -> Registration:
-    """A registration that has nothing of its own."""
-    return Registration(
-        id="fuzz",
-        seller_id=seller_id,
-        template=template,
-        recipients=("partner@example.jp",),
-        use=True,
-        wait=False,
-        period=None,
-        recognition_key="",
-        subject=template.subject,
-        sender=template.sender,
-        body=template.body,
-        registered_by="",
-        registered_at=None,
-        changed_by="",
-        changed_at=None,
-    )

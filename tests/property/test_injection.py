@@ -16,9 +16,9 @@ import pytest
 from relay.errors import BadInput
 from relay.intake import Decoder
 from relay.notification import MAX_TEXT, Notification
-from relay.registry import PartnerTemplate, Registration
+from relay.registry import PartnerTemplate
 from tests.support.composing import body_text, composer
-from tests.support.shipped import CATALOGUE, TEMPLATES
+from tests.support.shipped import CATALOGUE, TEMPLATES, plain_registration
 
 LABELS = sorted(
     {
@@ -85,27 +85,6 @@ def said(template: PartnerTemplate, text: str) -> Notification:
     )
 
 
-def registered(template: PartnerTemplate) -> Registration:
-    """The plainest registration of a shipped template."""
-    return Registration(
-        id="orders",
-        seller_id="example-shop",
-        template=template,
-        recipients=("orders@partner.example.jp",),
-        use=True,
-        wait=False,
-        period=None,
-        recognition_key="",
-        subject=template.subject,
-        sender=template.sender,
-        body=template.body,
-        registered_by="",
-        registered_at=None,
-        changed_by="",
-        changed_at=None,
-    )
-
-
 def counted(template: PartnerTemplate, mail: str) -> Counter[str]:
     """How many rows of a mail each label of its template begins, and how many are its headings."""
     rows = [
@@ -125,7 +104,7 @@ def counted(template: PartnerTemplate, mail: str) -> Counter[str]:
 @pytest.mark.parametrize("template", list(TEMPLATES), ids=lambda template: template.key)
 def test_a_hostile_buyer_changes_no_header_and_forges_no_label(template):
     """Every hostile text in every field: the mail is as harmless as with harmless values, or is kept."""
-    each, writer = registered(template), composer(CATALOGUE)
+    each, writer = plain_registration(template), composer(CATALOGUE)
     harmless = writer.compose(said(template, HARMLESS), [each])
     labels = [counted(template, body_text(one.mail.content)) for one in harmless.mails]
     assert labels
@@ -151,7 +130,7 @@ def test_what_is_kept_is_kept_for_a_character_and_not_for_fear():
     assert len(plain) >= 25
     for template in plain:
         for name, text in HOSTILE.items():
-            composition = composer(CATALOGUE).compose(said(template, text), [registered(template)])
+            composition = composer(CATALOGUE).compose(said(template, text), [plain_registration(template)])
             assert not composition.unwritable, (template.key, name, composition.unwritable[0].reason)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from grammar import Catalogue, Record, load_catalogue
 from relay.document import parse_json, validated
 from relay.notification import Notification
-from relay.registry import PartnerTemplate, Templates, load_templates
+from relay.registry import PartnerTemplate, Registration, Templates, load_templates
 
 ROOT: Final = Path(__file__).resolve().parents[2] / "partner_templates"
 CASES: Final = sorted(ROOT.glob("*/examples/*.json"))
@@ -36,3 +36,24 @@ def records_of(template: PartnerTemplate, document: object) -> list[Record]:
     if template.unit == "pack":
         return [record]
     return [record.for_order(index) for index in range(len(record.orders))]
+
+
+def plain_registration(template: PartnerTemplate, *, seller_id: str = "example-shop") -> Registration:
+    """A registration that has nothing of its own."""
+    return Registration(
+        id="orders",
+        seller_id=seller_id,
+        template=template,
+        recipients=("orders@partner.example.jp",),
+        use=True,
+        wait=False,
+        period=None,
+        recognition_key="",
+        subject=template.subject,
+        sender=template.sender,
+        body=template.body,
+        registered_by="",
+        registered_at=None,
+        changed_by="",
+        changed_at=None,
+    )
