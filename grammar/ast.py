@@ -163,6 +163,11 @@ class Template:
         """Every row that can print something, in the order of the source, those in blocks included."""
         return _rows(self.items)
 
+    @property
+    def fields(self) -> Iterator[Field]:
+        """Every field that is printed or that a condition asks for, in the order of the source."""
+        return _fields(self.items)
+
 
 def _rows(items: tuple[Item, ...]) -> Iterator[Row]:
     """At most as deep as MAX_DEPTH, which the parser keeps to."""
@@ -175,3 +180,17 @@ def _rows(items: tuple[Item, ...]) -> Iterator[Row]:
             case If():
                 yield from _rows(item.items)
                 yield from _rows(item.others)
+
+
+def _fields(items: tuple[Item, ...]) -> Iterator[Field]:
+    """As deep as `_rows`."""
+    for item in items:
+        match item:
+            case Row():
+                yield from item.fields
+            case Loop():
+                yield from _fields(item.items)
+            case If():
+                yield item.condition.field
+                yield from _fields(item.items)
+                yield from _fields(item.others)

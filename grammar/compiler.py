@@ -103,7 +103,7 @@ class _Compiler:
 
     def _preamble(self) -> list[ast.stmt]:
         code = "out = []\nadd = out.append\nsize = before = 0\n"
-        if self._unit == "order" and any(map(self._is_order, _fields(self._template.items))):
+        if self._unit == "order" and any(map(self._is_order, self._template.fields)):
             code += "order, = record.orders\n"
         loops = [item for item, _ in _loops(self._template.items)]
         if loops:
@@ -221,22 +221,6 @@ class _Compiler:
         return TemplateError(
             kind="limit", message=message, source=source, span=span, name=self._template.name
         )
-
-
-def _fields(items: tuple[Item, ...]) -> Iterator[Field]:
-    """Every field that is printed or asked for."""
-    for item in items:
-        match item:
-            case Row():
-                yield from item.fields
-            case Loop():
-                yield from _fields(item.items)
-            case If():
-                yield item.condition.field
-                yield from _fields(item.items)
-                yield from _fields(item.others)
-            case _:
-                assert_never(item)
 
 
 def _loops(items: tuple[Item, ...], *, in_block: bool = False) -> Iterator[tuple[Row | Loop, bool]]:

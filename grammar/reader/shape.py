@@ -81,7 +81,7 @@ class Shape:
     @property
     def uses_orders(self) -> bool:
         """Whether a field of an order stands anywhere, in a condition too."""
-        return any(map(self.is_order, _fields(self.parts)))
+        return any(map(self.is_order, self.template.fields))
 
     def is_element(self, field: Field, over: str) -> bool:
         """Whether the field stands for an element, on a row that repeats over `over`."""
@@ -135,20 +135,6 @@ def _patterns(parts: tuple[Part, ...]) -> Iterator[RowPattern]:
             case Choice():
                 yield from _patterns(part.first)
                 yield from _patterns(part.second)
-            case _:
-                assert_never(part)
-
-
-def _fields(parts: tuple[Part, ...]) -> Iterator[Field]:
-    for part in parts:
-        match part:
-            case Always() | Maybe() | Repeat():
-                yield from part.pattern.row.fields
-            case Block():
-                yield from _fields(part.parts)
-            case Choice():
-                yield part.condition.field
-                yield from _fields((*part.first, *part.second))
             case _:
                 assert_never(part)
 
