@@ -6,6 +6,7 @@ over a telephone, and two workers that make one in the same millisecond clash on
 """
 
 import asyncio
+import os
 import random  # noqa: TID251  (the one place)
 import time
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,6 +19,7 @@ _PAIRS = tuple(
     high + low for high in _ID_ALPHABET for low in _ID_ALPHABET
 )  # two letters a step: half the work
 ID_LENGTH = 16
+SECRET_OCTETS = 32  # as long as SHA-256's result: longer keys add nothing to an HMAC of it
 
 
 class Clock(Protocol):
@@ -34,6 +36,9 @@ class Clock(Protocol):
 
     def new_id(self) -> str:
         """A new identifier: `ID_LENGTH` characters, sorting by time."""
+
+    def secret(self) -> bytes:
+        """A key of `SECRET_OCTETS` octets that nobody can guess."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""
@@ -67,6 +72,10 @@ class SystemClock:
     def new_id(self) -> str:
         """A new identifier, sorting by time."""
         return id_at(time.time_ns() // 1_000_000, random.getrandbits(35))
+
+    def secret(self) -> bytes:
+        """A key from the operating system's own source."""
+        return os.urandom(SECRET_OCTETS)
 
     async def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""

@@ -27,6 +27,15 @@ class Event(StrEnum):
     RETRIED = "retried"  # a person made a delivery due now
     DISCARDED = "discarded"
     RECOVERED = "recovered"  # a delivery was taken back from a worker that died
+    STALE = "stale"  # a hold's time passed while nobody could send: it waits for a person
+    PLACED = "placed"  # a standing hold began: on a seller, a partner, a next hop or an address
+    LIFTED = "lifted"  # a standing hold ended
+    SUPPRESSED = "suppressed"  # an address is gone for good: the relay holds its mails
+    LATE_BOUNCED = "late_bounced"  # a report that came back ended a delivery
+    REPORTED = "reported"  # a report that came back ends nothing: a delay, a success, an automatic answer
+    RESENT = "resent"  # a person had an ended mail sent again
+    NOTIFIED = "notified"  # somebody was told of a delay, a failure or a silent registration
+    PURGED = "purged"  # what had ended long ago was deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

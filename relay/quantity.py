@@ -8,6 +8,7 @@ addresses are the dot-atom form of RFC 5321 section 4.1.2 with the lengths of 4.
 import ipaddress
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -22,6 +23,9 @@ MAX_ADDRESS = 254  # octets, RFC 5321 section 4.5.3.1.3 less the angle brackets
 _DURATION = re.compile(r"(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 _SIZE = re.compile(r"([0-9]{1,10}) ?(B|KiB|MiB|GiB)")
 _OCTETS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_RATE = re.compile(r"([0-9]{1,6})/([smh])")
+_PERIODS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
+_PERIOD_NAMES = {period: unit for unit, period in _PERIODS.items()}
 _FLAGS = {"Y": True, "N": False}
 _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([^:\[\]\s]{1,253})):([0-9]{1,5})")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -69,6 +73,29 @@ def size(value: str) -> int:
     if not 0 < octets <= MAX_SIZE:
         raise ValueError(f"must be more than nothing and at most 1GiB, is {shown(value)}")
     return octets
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many in how long, at most."""
+
+    count: int
+    period: timedelta  # a second, a minute or an hour
+
+    def __str__(self) -> str:
+        return f"{self.count}/{_PERIOD_NAMES[self.period]}"
+
+
+def rate(value: str) -> Rate:
+    """So many a second, a minute or an hour.
+
+    >>> str(rate("60/m"))
+    '60/m'
+    """
+    match = _RATE.fullmatch(value)
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"must be a rate such as 10/s, 60/m or 1000/h, is {shown(value)}")
+    return Rate(int(match[1]), _PERIODS[match[2]])
 
 
 def flag(value: str) -> bool:
@@ -154,6 +181,9 @@ HostPortText = Annotated[
     InstanceOf[HostPort],
     _typed(host_port, HostPort),
     WithJsonSchema({"type": "string", "examples": ["[::1]:25"]}),
+]
+RateText = Annotated[
+    InstanceOf[Rate], _typed(rate, Rate), WithJsonSchema({"type": "string", "examples": ["60/m"]})
 ]
 Domain = Annotated[str, _typed(domain)]
 MailAddress = Annotated[str, _typed(mail_address)]

@@ -24,7 +24,7 @@ from typing import assert_never
 
 from relay.clock import ID_LENGTH, Clock
 from relay.errors import BadInput, Problem
-from relay.intake.door import DROP, Answer, Drop, Reply, Session
+from relay.intake.session.door import DROP, Answer, Drop, Reply, Session, SignedIn
 
 DEFAULT_KEEP = 10_000  # mails in the folder: enough for a day's trial, and no trial fills a disk
 ALWAYS = 1.0
@@ -197,11 +197,28 @@ class Sink:
         """Welcome the peer unless a fault strikes."""
         return await self._strike(Verb.CONNECT)
 
+    def disconnected(self, session: Session) -> None:
+        """Nothing to do: the sink counts nobody."""
+
+    def patience(self, session: Session) -> float:  # noqa: ARG002  (the door's contract)
+        """Treat all alike."""
+        return float("inf")
+
+    async def authenticate(self, session: Session, name: str, secret: str) -> SignedIn:  # noqa: ARG002  (the door's contract)
+        """Believe everyone: the sink has no certificate, so that nobody is asked."""
+        return SignedIn(mark=b"")
+
     async def mail(self, session: Session, address: str, size: int | None) -> Answer:  # noqa: ARG002  (the door's contract)
         """Take any sender unless a fault strikes."""
         return await self._strike(Verb.MAIL)
 
-    async def rcpt(self, session: Session, address: str) -> Answer:  # noqa: ARG002  (the door's contract)
+    async def rcpt(
+        self,
+        session: Session,  # noqa: ARG002  (the door's contract)
+        mail_from: str,  # noqa: ARG002  (the door's contract)
+        rcpt_tos: Sequence[str],  # noqa: ARG002  (the door's contract)
+        address: str,  # noqa: ARG002  (the door's contract)
+    ) -> Answer:
         """Take any recipient unless a fault strikes."""
         return await self._strike(Verb.RCPT)
 

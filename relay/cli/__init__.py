@@ -12,7 +12,24 @@ from typing import Annotated, Any
 import typer
 
 from relay import __version__
-from relay.cli import check, convert, demo, journal, quarantine, queue, send, serve, setup, sink, template
+from relay.cli import (
+    check,
+    convert,
+    demo,
+    doctor,
+    hold,
+    journal,
+    purge,
+    quarantine,
+    queue,
+    send,
+    serve,
+    setup,
+    sink,
+    suppression,
+    template,
+    user,
+)
 from relay.cli.log import LogLevel, configure_log
 from relay.cli.screen import refuse, screen
 from relay.cli.stream import standard_streams
@@ -41,8 +58,13 @@ def command_line() -> typer.Typer:
     app.add_typer(template.commands(), name="template")
     app.command("convert")(convert.convert)
     app.add_typer(queue.commands(), name="queue")
+    app.add_typer(hold.commands(), name="hold")
+    app.add_typer(suppression.commands(), name="suppression")
     app.command("journal")(journal.journal)
     app.add_typer(quarantine.commands(), name="quarantine")
+    app.command("purge")(purge.purge)
+    app.command("doctor")(doctor.doctor)
+    app.add_typer(user.commands(), name="user")
     app.command("sink")(sink.sink)
     return app
 

@@ -20,7 +20,8 @@ from relay.cli.letter import visible
 from relay.cli.office import require
 from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath
 from relay.cli.screen import counted, screen, show_json
-from relay.config import Config, FilePath
+from relay.config import Config
+from relay.config.setting import FilePath
 from relay.document import locate, parse_yaml, validated
 from relay.errors import BadInput, Problem
 from relay.registry import PartnerTemplate, Templates, load_registry, load_templates

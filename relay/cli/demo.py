@@ -26,8 +26,8 @@ from relay.cli.screen import refuse
 from relay.cli.send import DEFAULT_SENDER, notification_mail, post
 from relay.clock import Clock, SystemClock
 from relay.errors import BadInput
-from relay.intake.door import ListenerSettings
-from relay.intake.smtp import Listener
+from relay.intake.session.door import ListenerSettings
+from relay.intake.session.listener import Listener
 from relay.operations import Operations
 from relay.sample import sample_orders
 from relay.sink import ReceivedMail, Sink
@@ -112,7 +112,7 @@ async def _perform(folder: Path) -> Performance:
         stack.push_async_callback(partners.stop)
         office = Office.open(_write_configuration(folder, ports))
         stack.push_async_callback(office.close)
-        relay = Relay(office)
+        relay = await Relay.prepared(office)
         await relay.start()
         try:
             sent = await asyncio.to_thread(_send, [*samples, samples[0]], relay.address, clock)

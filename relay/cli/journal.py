@@ -1,13 +1,16 @@
 """`denrei journal`: what happened to each notification and delivery, newest last, as a log is read."""
 
+from contextlib import aclosing
 from typing import Annotated
 
 import typer
 
+from relay.cli.letter import one_row
 from relay.cli.office import operate
 from relay.cli.option import DEFAULT_CONFIG, AsJson, ConfigPath, Limit, Seller, filled
 from relay.cli.screen import moment, screen, show_json, show_table
 from relay.journal import Entry, Event
+from relay.operations import Operations
 from relay.store.query import JournalFilter
 
 DEFAULT_LIMIT = 50  # a screenful
@@ -27,6 +30,9 @@ def journal(
         list[Event] | None, typer.Option("--event", "-e", help="Only these events; may be repeated.")
     ] = None,
     limit: Limit = DEFAULT_LIMIT,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with each new entry as it comes, until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what happened, newest last."""
@@ -37,6 +43,9 @@ def journal(
         events=tuple(event or ()),
         limit=limit,
     )
+    if follow:
+        operate(config, lambda operations: _follow(operations, wanted, as_json=as_json))
+        return
     entries = operate(config, lambda operations: operations.journal(wanted))
     if as_json:
         show_json(entry_row(entry) for entry in entries)
@@ -51,6 +60,20 @@ def journal(
         empty="nothing has happened yet",
         firm=["time", "event", "about"],
     )
+
+
+async def _follow(operations: Operations, wanted: JournalFilter, *, as_json: bool) -> None:
+    """Print entries one by one, each in a row of its own: a table cannot know the widths of what comes."""
+    console = screen()
+    async with aclosing(operations.follow(wanted)) as entries:
+        async for entry in entries:
+            if as_json:
+                show_json([entry_row(entry)])
+            else:
+                words = [entry.event, entry.seller_id, about(entry), entry.by, entry.detail]
+                told = "  ".join(one_row(word) for word in words if word)
+                console.print(f"{moment(entry.at)}  {told}", soft_wrap=True)
+                console.file.flush()
 
 
 def about(entry: Entry) -> str:

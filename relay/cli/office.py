@@ -63,6 +63,15 @@ def operate(config: Path, work: Callable[[Operations], Awaitable[T]]) -> T:
     return asyncio.run(within())
 
 
+def operate_unopened(config: Path, work: Callable[[Operations], Awaitable[T]]) -> T:
+    """Return what `work` makes of the operations of this configuration, on a store that it does not open."""
+
+    async def within() -> T:
+        return await work(open_office(config, create_store=False).operations)
+
+    return asyncio.run(within())
+
+
 def person() -> str:
     """Return who types, for the journal: the login name."""
     try:

@@ -40,6 +40,14 @@ Seller = Annotated[str, typer.Option("--seller", "-s", callback=filled, help="On
 PartnerKey = Annotated[
     str, typer.Option("--partner", "-p", callback=filled, help="Only this partner's: cross_mall.")
 ]
+NextHop = Annotated[
+    str,
+    typer.Option(
+        "--next-hop",
+        callback=filled,
+        help="Only what goes this way, as queue shape names it: host:port, or a domain.",
+    ),
+]
 DeliveryIds = Annotated[
     list[str] | None,
     typer.Argument(metavar="ID...", help="Deliveries, by id or an unmistakable beginning of it."),

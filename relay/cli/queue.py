@@ -1,17 +1,18 @@
 """`denrei queue`: the deliveries, and what an operator does to them.
 
-A verb says for each id what it did. `discard` shows what would be lost and asks; `release` by filter shows
-what would go and asks. An id may be typed as its unmistakable beginning.
+A verb says for each id what it did. `discard` shows what would be lost and asks; a verb that takes all that a
+filter finds shows that and asks. An id may be typed as its unmistakable beginning.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from relay.cli.journal import about, entry_row
-from relay.cli.letter import letter
+from relay.cli.delivery_table import MAX_PREVIEW, ask, delivery_row, show_deliveries
 from relay.cli.office import operate, person
 from relay.cli.option import (
     DEFAULT_CONFIG,
@@ -19,30 +20,63 @@ from relay.cli.option import (
     ConfigPath,
     DeliveryIds,
     Limit,
+    NextHop,
     PartnerKey,
     Seller,
     Yes,
     filled,
 )
-from relay.cli.outcome import confirm, report
-from relay.cli.screen import counted, moment, note, screen, show_json, show_pairs, show_table, side_screen
-from relay.cli.template import show_mail
-from relay.notification import NotificationType
-from relay.operations import HopShape
-from relay.store.query import LIVE, SHAPE_AGES, DeliveryFilter, DeliveryRow, DeliveryStory, ShapeRow
+from relay.cli.outcome import report
+from relay.cli.queue_shape import shape
+from relay.cli.queue_show import show
+from relay.cli.screen import counted, moment, note, show_json
+from relay.errors import BadInput, Problem
+from relay.operations import Operations, Outcome
+from relay.quantity import duration
+from relay.store.query import LIVE, DeliveryFilter, DeliveryRow
 from relay.store.values import DeliveryState
 
 DEFAULT_LIMIT = 100
-MAX_PREVIEW = 20  # rows shown before the question
+To = Annotated[str, typer.Option("--to", callback=filled, help="Only to this recipient, or to this domain.")]
+Verb = Callable[[Operations, Sequence[str], str], Awaitable[list[Outcome]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """What filters were given; what is empty does not filter."""
+
+    seller: str
+    partner: str
+    next_hop: str
+    to: str
+
+    @property
+    def is_narrow(self) -> bool:
+        return bool(self.seller or self.partner or self.next_hop or self.to)
+
+    def filter(self, states: Sequence[DeliveryState], limit: int = DEFAULT_LIMIT) -> DeliveryFilter:
+        """Return all of it that the store looks at: the next hop is the routes' to say."""
+        return DeliveryFilter(
+            states=states,
+            seller_id=self.seller,
+            partner=self.partner,
+            recipient=self.to if "@" in self.to else "",
+            domain="" if "@" in self.to else self.to.lower(),
+            limit=limit,
+        )
 
 
 def commands() -> typer.Typer:
     """Return the family's commands."""
-    family = typer.Typer(help="See the deliveries, and release, retry or discard them.", no_args_is_help=True)
+    family = typer.Typer(
+        help="See the deliveries, and hold, release, retry, resend or discard them.", no_args_is_help=True
+    )
     family.command("list")(list_)
     family.command("show")(show)
+    family.command("hold")(hold)
     family.command("release")(release)
     family.command("retry")(retry)
+    family.command("resend")(resend)
     family.command("discard")(discard)
     family.command("shape")(shape)
     return family
@@ -58,43 +92,30 @@ def list_(
     every: Annotated[bool, typer.Option("--all", "-a", help="Deliveries of every state.")] = False,
     seller: Seller = "",
     partner: PartnerKey = "",
-    to: Annotated[
-        str, typer.Option("--to", callback=filled, help="Only to this recipient, or to this domain.")
-    ] = "",
+    next_hop: NextHop = "",
+    to: To = "",
     limit: Limit = DEFAULT_LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """List deliveries, newest first; those that wait, unless told otherwise."""
-    states = () if every else tuple(state or LIVE)
-    wanted = DeliveryFilter(
-        states=states,
-        seller_id=seller,
-        partner=partner,
-        recipient=to if "@" in to else "",
-        domain="" if "@" in to else to,
-        limit=limit,
-    )
-    rows = operate(config, lambda operations: operations.deliveries(wanted))
+    chosen = _Choice(seller=seller, partner=partner, next_hop=next_hop, to=to)
+    wanted = chosen.filter(() if every else tuple(state or LIVE), limit)
+
+    async def find(operations: Operations) -> list[DeliveryRow]:
+        if next_hop:
+            return (await operations.selected(wanted, next_hop))[:limit]
+        return await operations.deliveries(wanted)
+
+    rows = operate(config, find)
     if as_json:
         show_json(delivery_row(row) for row in rows)
     else:
-        _show_rows(rows)
+        show_deliveries(rows)
 
 
-def show(
-    *,
-    delivery_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The delivery, or an unmistakable beginning.")
-    ],
-    config: ConfigPath = DEFAULT_CONFIG,
-    as_json: AsJson = False,
-) -> None:
-    """Show one delivery: where it stands, its mail as a person reads it, and its journal."""
-    story = operate(config, lambda operations: operations.delivery(delivery_id))
-    if as_json:
-        show_json([_story_row(story)])
-    else:
-        _show_story(story)
+def hold(*, delivery_ids: DeliveryIds, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Stop queued deliveries until somebody releases them (denrei hold place stops all of one kind)."""
+    _do(config, _named(config, delivery_ids), lambda todo, ids, by: todo.hold(ids, by=by), as_json=as_json)
 
 
 def release(
@@ -103,185 +124,141 @@ def release(
     config: ConfigPath = DEFAULT_CONFIG,
     seller: Seller = "",
     partner: PartnerKey = "",
+    next_hop: NextHop = "",
+    to: To = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let held deliveries go now: those named, or all of a seller's or partner's after a preview."""
+    """Let held deliveries go now: those named, or after a preview all that the filters let through."""
+    rows = _named(config, delivery_ids) if delivery_ids else []
+    if not delivery_ids:
+        chosen = _Choice(seller=seller, partner=partner, next_hop=next_hop, to=to)
+        found = _found(config, (DeliveryState.HELD,), chosen)
+        rows = [row for row in found if not row.delivery.hold_id]
+        if len(rows) < len(found):
+            stopped = counted(len(found) - len(rows), "delivery", "deliveries")
+            note(f"{stopped} more, stopped by standing holds: denrei hold list")
+        ask("Release", rows, yes=yes)
+    _do(config, rows, lambda todo, ids, by: todo.release(ids, by=by), as_json=as_json)
+
+
+def retry(
+    *,
+    delivery_ids: DeliveryIds = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    seller: Seller = "",
+    partner: PartnerKey = "",
+    next_hop: NextHop = "",
+    to: To = "",
+    bounced: Annotated[
+        bool, typer.Option("--bounced", help="With filters: the bounced ones, not the deferred.")
+    ] = False,
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since",
+            callback=filled,
+            help="With --bounced: what bounced within so long: 12h. [default: delivery.lifetime]",
+        ),
+    ] = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try deferred or bounced deliveries again now: those named, or all that the filters let through."""
+    if since and not bounced:
+        raise typer.BadParameter("--since goes with --bounced")
+    rows, chosen = [], _Choice(seller=seller, partner=partner, next_hop=next_hop, to=to)
     if delivery_ids:
-        rows = operate(config, lambda operations: operations.named(delivery_ids))
-    elif seller or partner:
-        wanted = DeliveryFilter(states=(DeliveryState.HELD,), seller_id=seller, partner=partner)
-        rows = operate(config, lambda operations: operations.selected(wanted))
-        _ask("Release", rows, yes=yes)
+        rows = _named(config, delivery_ids)
+    elif bounced:
+        first, rows = _bounced(config, chosen, since)
+        which = f"that bounced since {moment(first)}"
+        ask("Retry", rows, yes=yes, which=which, remarks=_remarks(config, rows, yes=yes))
     else:
-        raise typer.BadParameter("name deliveries, or choose them with --seller or --partner")
-    ids = [row.delivery.id for row in rows]
-    report(operate(config, lambda operations: operations.release(ids, by=person())), as_json=as_json)
+        rows = _found(config, (DeliveryState.QUEUED,), chosen)
+        ask("Retry", rows, yes=yes)
+    _do(config, rows, lambda todo, ids, by: todo.retry(ids, by=by), as_json=as_json)
 
 
-def retry(*, delivery_ids: DeliveryIds, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Try deferred or bounced deliveries again now."""
-    ids = [
-        row.delivery.id for row in operate(config, lambda operations: operations.named(delivery_ids or ()))
-    ]
-    report(operate(config, lambda operations: operations.retry(ids, by=person())), as_json=as_json)
-
-
-def discard(
+def resend(
     *,
     delivery_ids: DeliveryIds,
     config: ConfigPath = DEFAULT_CONFIG,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give up held or queued deliveries for good, after showing them."""
-    rows = operate(config, lambda operations: operations.named(delivery_ids or ()))
-    _ask("Discard", rows, yes=yes)
-    ids = [row.delivery.id for row in rows]
-    report(operate(config, lambda operations: operations.discard(ids, by=person())), as_json=as_json)
+    """Send delivered, bounced or discarded mails once more, marked as resent, after showing them."""
+    rows = _named(config, delivery_ids)
+    ask("Send again", rows, yes=yes, remarks=_remarks(config, rows, yes=yes))
+    _do(config, rows, lambda todo, ids, by: todo.resend(ids, by=by), as_json=as_json)
 
 
-def shape(*, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Show how many deliveries wait for each next hop, and since when."""
-    rows = operate(config, lambda operations: operations.shape())
-    if as_json:
-        show_json(shape_row(row) for row in rows)
+def discard(
+    *,
+    delivery_ids: DeliveryIds = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    seller: Seller = "",
+    partner: PartnerKey = "",
+    next_hop: NextHop = "",
+    to: To = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give up held or queued deliveries for good, after showing them: those named, or by filters."""
+    if delivery_ids:
+        rows = _named(config, delivery_ids)
     else:
-        _show_shape(rows)
+        waiting = (DeliveryState.HELD, DeliveryState.QUEUED)
+        rows = _found(config, waiting, _Choice(seller=seller, partner=partner, next_hop=next_hop, to=to))
+    ask("Discard", rows, yes=yes)
+    _do(config, rows, lambda todo, ids, by: todo.discard(ids, by=by), as_json=as_json)
 
 
-def _ask(verb: str, rows: Sequence[DeliveryRow], *, yes: bool) -> None:
+def _named(config: Path, delivery_ids: Sequence[str] | None) -> list[DeliveryRow]:
+    return operate(config, lambda operations: operations.named(delivery_ids or ()))
+
+
+def _found(config: Path, states: Sequence[DeliveryState], chosen: _Choice) -> list[DeliveryRow]:
+    """Return what filters let through; nothing to filter by is wrong usage, not everything."""
+    wanted = _narrow(chosen).filter(states)
+    return operate(config, lambda operations: operations.selected(wanted, chosen.next_hop))
+
+
+def _bounced(config: Path, chosen: _Choice, age: str) -> tuple[datetime, list[DeliveryRow]]:
+    """Return since when is looked, and what of the filters' bounced after that."""
+    wanted = _narrow(chosen).filter(())
+    within = _duration(age, "--since") if age else None
+
+    async def find(operations: Operations) -> tuple[datetime, list[DeliveryRow]]:
+        since = operations.since(within)
+        return since, await operations.bounces(wanted, chosen.next_hop, since=since)
+
+    return operate(config, find)
+
+
+def _narrow(chosen: _Choice) -> _Choice:
+    if not chosen.is_narrow:
+        raise typer.BadParameter(
+            "name deliveries, or choose them with --seller, --partner, --next-hop or --to"
+        )
+    return chosen
+
+
+def _duration(text: str, option: str) -> timedelta:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise BadInput([Problem(path=option, message=str(error))]) from None
+
+
+def _remarks(config: Path, rows: Sequence[DeliveryRow], *, yes: bool) -> dict[str, str]:
+    """Return, for the preview, which of the first rows will be refused, and why."""
     if yes or not rows:
-        return
-    _show_rows(rows[:MAX_PREVIEW], to_error=True)
-    if len(rows) > MAX_PREVIEW:
-        note(f"and {len(rows) - MAX_PREVIEW} more")
-    confirm(f"{verb} {counted(len(rows), 'delivery', 'deliveries')}?", yes=yes)
+        return {}
+    found = operate(config, lambda operations: operations.obstacles(rows[:MAX_PREVIEW]))
+    return {id_: f"({text})" for id_, text in found.items()}
 
 
-def _show_rows(rows: Sequence[DeliveryRow], *, to_error: bool = False) -> None:
-    show_table(
-        side_screen() if to_error else screen(),
-        ["delivery", "state", "due", "tries", "seller", "pack", "recipient, last reply"],
-        (
-            [
-                row.delivery.id,
-                row.delivery.state,
-                moment(row.delivery.due_at)[5:16],
-                str(row.delivery.attempts),
-                row.seller_id,
-                row.pack_no,
-                f"{row.delivery.recipient}\n{row.delivery.last_reply}".rstrip(),
-            ]
-            for row in rows
-        ),
-        empty="no delivery",
-        right=["tries"],
-        firm=["delivery", "state", "due", "tries"],
-    )
-
-
-def _show_story(story: DeliveryStory) -> None:
-    row, console = story.row, screen()
-    each = row.delivery
-    due = moment(each.due_at) or "when a person releases it"
-    show_pairs(
-        console,
-        [
-            ("delivery", each.id),
-            ("state", each.state),
-            ("due", due if each.state in LIVE else ""),
-            ("tries", str(each.attempts)),
-            ("last reply", each.last_reply),
-            ("recipient", each.recipient),
-            ("seller", row.seller_id),
-            (
-                "notification",
-                f"{row.notification_id}  {NotificationType(row.type).label}, pack {row.pack_no}",
-            ),
-            ("order", row.order_no),
-            ("registration", f"{row.registration}  {row.template}"),
-            ("accepted", moment(each.accepted_at)),
-            ("settled", moment(each.settled_at)),
-            ("Message-ID", row.message_id),
-        ],
-    )
-    console.print()
-    show_mail(story.content)
-    show_table(
-        console,
-        ["time", "event", "about", "by", "detail"],
-        ([moment(entry.at), entry.event, about(entry), entry.by, entry.detail] for entry in story.entries),
-        title="Journal",
-        firm=["time", "event", "about"],
-    )
-
-
-def _show_shape(shapes: Sequence[HopShape]) -> None:
-    minutes = [str(age // timedelta(minutes=1)) for age in SHAPE_AGES]
-    numbers = ["all", *minutes, f"{minutes[-1]}+"]
-    show_table(
-        screen(),
-        ["next hop: domain", "state", *numbers],
-        ([_way(shape), shape.waiting.state, *_numbers(shape.waiting)] for shape in shapes),
-        title="waiting deliveries, by age in minutes (up to)",
-        empty="nothing is waiting",
-        right=numbers,
-        firm=["state", *numbers],
-    )
-
-
-def _way(shape: HopShape) -> str:
-    return f"{shape.next_hop}:\n{shape.waiting.domain}"
-
-
-def _numbers(waiting: ShapeRow) -> list[str]:
-    """Return the sum and each age; nothing where there is nothing, so that the rest stands out."""
-    return [str(number) if number else "" for number in (sum(waiting.ages), *waiting.ages)]
-
-
-def delivery_row(row: DeliveryRow) -> dict[str, object]:
-    """Return one delivery for JSON output; the keys are public (docs/cli.md)."""
-    each = row.delivery
-    return {
-        "id": each.id,
-        "state": each.state,
-        "recipient": each.recipient,
-        "due_at": each.due_at,
-        "accepted_at": each.accepted_at,
-        "settled_at": each.settled_at,
-        "attempts": each.attempts,
-        "last_reply": each.last_reply,
-        "leased_by": each.leased_by,
-        "leased_until": each.leased_until,
-        "notification_id": row.notification_id,
-        "seller_id": row.seller_id,
-        "type": row.type,
-        "pack_no": row.pack_no,
-        "order_no": row.order_no,
-        "registration": row.registration,
-        "partner": row.partner,
-        "template": row.template,
-        "message_id": row.message_id,
-        "from": row.sender,
-        "subject": row.subject,
-        "octets": row.octets,
-    }
-
-
-def _story_row(story: DeliveryStory) -> dict[str, object]:
-    journal = [entry_row(entry) for entry in story.entries]
-    return delivery_row(story.row) | {"body": letter(story.content).body, "journal": journal}
-
-
-def shape_row(shape: HopShape) -> dict[str, object]:
-    """Return one row of the shape for JSON output; the keys are public (docs/cli.md)."""
-    bounds = [*(f"under_{age // timedelta(minutes=1)}m" for age in SHAPE_AGES), "older"]
-    row = shape.waiting
-    whole = {
-        "next_hop": shape.next_hop,
-        "domain": row.domain,
-        "state": row.state,
-        "total": sum(row.ages),
-    }
-    return whole | dict(zip(bounds, row.ages, strict=True))
+def _do(config: Path, rows: Sequence[DeliveryRow], verb: Verb, *, as_json: bool) -> None:
+    ids = [row.delivery.id for row in rows]
+    report(operate(config, lambda operations: verb(operations, ids, person())), as_json=as_json)

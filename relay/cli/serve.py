@@ -24,7 +24,8 @@ def serve(
         office = open_office(config)
         _spare_the_collector()
         try:
-            await Relay(office).run_until_stopped()
+            relay = await Relay.prepared(office)
+            await relay.run_until_stopped()
         finally:
             await office.close()
 

@@ -14,8 +14,8 @@ from relay.cli.option import AsJson
 from relay.cli.screen import moment, note, screen, show_json
 from relay.clock import SystemClock
 from relay.errors import BadInput, Problem
-from relay.intake.door import ListenerSettings
-from relay.intake.smtp import Listener
+from relay.intake.session.door import ListenerSettings
+from relay.intake.session.listener import Listener
 from relay.quantity import HostPort, host_port
 from relay.sink import DEFAULT_KEEP, Folder, ReceivedMail, Sink, parse_fault
 

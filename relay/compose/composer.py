@@ -9,6 +9,7 @@ its values folded to the charset, or their characters replaced, where they canno
 then subject and body are read back. A mail that would be misread is made once more under the rules for such
 mails; where they do not help, nothing of them stays. Whatever changes a value, the mail is rendered and
 proved again: a fold, a replaced character or a rule can make a separator or a label just as a buyer can.
+Last of all, what is given out is signed (`dkim`), if there is a key for its sender's domain.
 
 Guarantees: no mail that would be misread is given out, but for `unproved` registrations; a registration gets
 all of its mails or none. When one of them cannot be sent, what stands in the way is said for all of them,
@@ -42,6 +43,7 @@ from relay.compose.correction import (
     ruling,
 )
 from relay.compose.difference import difference
+from relay.compose.dkim import Signer
 from relay.compose.explanation import explanation
 from relay.compose.header import (
     HeaderError,
@@ -132,13 +134,16 @@ class _Texts:
 class Composer:
     """Writes mails. Holds no state but what it was built with, and what it made last."""
 
-    def __init__(self, hostname: str, clock: Clock, catalogue: Catalogue) -> None:
+    def __init__(
+        self, hostname: str, clock: Clock, catalogue: Catalogue, signer: Signer | None = None
+    ) -> None:
         try:
             self._hostname = domain(hostname)
         except ValueError as error:
             raise BadInput((Problem(path="hostname", message=str(error)),)) from None
         self._clock = clock
         self._catalogue = catalogue
+        self._signer = signer
         # A registration's sender and recipients hardly ever change from mail to mail, and a second has many.
         self._date_line = lru_cache(1)(_date_line)
         self._fixed_sender_line = lru_cache(MAX_REMEMBERED)(_sender_line)
@@ -173,7 +178,7 @@ class Composer:
             if would_be_misread or len(written) < len(made):
                 unwritable.append(self._unwritable(registration, made))
                 continue
-            mails += [ComposedMail(mail=mail, registration=registration) for mail in written]
+            mails += [ComposedMail(mail=self._signed(mail), registration=registration) for mail in written]
             if detail := noted(chain.from_iterable(each.notes for each in made)):
                 rewritings.append(Rewriting(registration=registration, detail=detail))
         return Composition(mails=tuple(mails), unwritable=tuple(unwritable), rewritings=tuple(rewritings))
@@ -245,6 +250,12 @@ class Composer:
         yield text_line("Subject", texts.subject, charset)
         if (key := charset.fold(registration.recognition_key)).strip():
             yield text_line("X-Recognition-Key", key, charset)
+
+    def _signed(self, mail: Mail) -> Mail:
+        if self._signer is None:
+            return mail
+        from_domain = parse_mailbox(mail.sender).address.rpartition("@")[2]
+        return replace(mail, content=self._signer.signed(mail.content, from_domain))
 
     def _unwritable(self, registration: Registration, made: Sequence[_Made]) -> Unwritable:
         """What stands in the way, said for all mails of the registration."""

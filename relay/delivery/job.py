@@ -10,7 +10,7 @@ from typing import assert_never
 from relay.config import DeliveryConfig
 from relay.delivery.outcome import Bounced, Deferred, Delivered, Outcome, printable
 from relay.delivery.schedule import next_attempt_at
-from relay.delivery.session import Address
+from relay.delivery.smtp.session import Address
 from relay.journal import Entry, Event
 from relay.store.values import DeliveryState, Due, Settlement
 
@@ -46,11 +46,13 @@ def settlement(
 ) -> Settlement:
     """What the store is to write of an attempt that ended at `now`; a deferral after the end is a bounce."""
     due_at: datetime | None = None
+    suppress = False
     match attempt.outcome:
         case Delivered(reply):
             state, event, text = DeliveryState.DELIVERED, Event.DELIVERED, f"{attempt.address} said {reply}"
-        case Bounced(reason):
+        case Bounced(reason, is_gone):
             state, event, text = DeliveryState.BOUNCED, Event.BOUNCED, reason
+            suppress = is_gone and not job.due.is_notice  # else who hears of trouble would hear no more
         case Deferred(reason):
             due_at = _due_at(job, attempt, now, settings, chance)
             state, event, text = DeliveryState.QUEUED, Event.DEFERRED, reason
@@ -76,6 +78,7 @@ def settlement(
         due_at=due_at,
         last_reply=text,
         entry=entry,
+        suppress=suppress,
     )
 
 

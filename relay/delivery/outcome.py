@@ -7,8 +7,11 @@ silence. A seller would rather have an order late than not at all. The table is 
 RFC 5321 sections 4.2 and 4.3.2; the cautious cases are ours.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from relay.bounce_reason import is_address_gone
 
 MAX_TEXT = 500  # characters of a peer's words that the journal keeps: several lines of explanation, no more
 
@@ -46,6 +49,7 @@ class Deferred:
     """Not now; to be tried again by the schedule."""
 
     reason: str
+    is_crowded: bool = field(default=False, repr=False)  # the peer gets too much: fewer at once, and slower
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Bounced:
     """Never; somebody has to be told."""
 
     reason: str
+    is_address_gone: bool = field(default=False, repr=False)  # later mails to it had better wait for a person
 
 
 Outcome = Delivered | Deferred | Bounced
@@ -70,6 +75,14 @@ class Unsent:
 SESSION_CODES = frozenset({500, 502, 503, 504, 530, 534, 535, 538})
 START_CONTENT = 354
 CLOSING = 421
+# What servers say who want fewer connections or slower mail: the enhanced codes of RFC 3463 and RFC 7505's
+# registry for it (system not accepting, congestion, Google's 4.7.28), else their words. Greylisting (450
+# "try again in 5 minutes") is not among them, nor is a full mailbox.
+_CROWDED = re.compile(
+    r"\b4\.(?:3\.2|4\.5|7\.28)\b|too many (?!recipient|hop|error|bad)|too (?:fast|much (?:mail|traffic))"
+    r"|rate.{0,12}(?:limit|exceed)|throttl|slow(?:ing)? (?:it )?down|concurren|connection limit|flood",
+    re.IGNORECASE,
+)
 
 
 def printable(text: str | bytes) -> str:
@@ -97,7 +110,20 @@ def verdict(verb: Verb, reply: Reply) -> Outcome | None:
     if is_expected(verb, reply):
         return Delivered(str(reply)) if verb is Verb.CONTENT else None
     reason = f"{verb} was answered {reply}"
-    return Bounced(reason) if _is_final(verb, reply) else Deferred(reason)
+    if _is_final(verb, reply):
+        return Bounced(reason, verb is Verb.RCPT and is_address_gone("", str(reply)))
+    return Deferred(reason, is_crowded(reply))
+
+
+def is_crowded(reply: Reply) -> bool:
+    """Whether the reply asks for fewer connections or slower mail.
+
+    >>> is_crowded(Reply(code=450, text="4.7.1 rate limit exceeded"))
+    True
+    >>> is_crowded(Reply(code=450, text="4.7.1 greylisted, come back in 5 minutes"))
+    False
+    """
+    return reply.code == CLOSING or (400 <= reply.code < 500 and _CROWDED.search(reply.text) is not None)
 
 
 def is_expected(verb: Verb, reply: Reply) -> bool:

@@ -27,7 +27,7 @@ from dns.rdtypes.ANY.MX import MX
 from relay.clock import Clock
 from relay.config import DeliveryConfig
 from relay.delivery.outcome import Bounced, Deferred
-from relay.delivery.session import Address
+from relay.delivery.smtp.session import Address
 
 SMTP_PORT = 25
 MAX_EXCHANGES = 5  # hosts tried for one connection; Postfix's smtp_mx_address_limit is 5 too
@@ -37,6 +37,10 @@ MAX_TTL_SECONDS = (
 )
 MIN_TTL_SECONDS = 5  # a TTL of 0 would ask the DNS for each connection of a burst
 RESOLVE_SECONDS = 20.0  # all servers, all repeats; a DNS slower than that is broken
+_IPV4_AT_THE_END = tuple(
+    ipaddress.IPv6Network(text)
+    for text in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")  # compatible (RFC 4291), NAT64 (RFC 6052, 8215)
+)
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?:\.(?!-)[a-z0-9-]{1,63})*", re.ASCII)
 
 
@@ -134,6 +138,11 @@ class Routes:
             return Bounced("553 5.1.3 the recipient's domain is not a domain name")
         return self._smarthost or Exchange(domain)
 
+    def name(self, domain: str) -> str:
+        """The name of the next hop for a recipient domain, as `queue shape` shows it; never raises."""
+        target = self.next_hop(f"postmaster@{domain}")
+        return domain if isinstance(target, Bounced) else str(target)
+
     async def addresses(self, hop: NextHop) -> tuple[Address, ...] | Deferred | Bounced:
         """Where to connect, best first; never empty."""
         if isinstance(hop, Host):
@@ -178,10 +187,10 @@ class Routes:
 
     def _may_connect(self, ip: str) -> bool:
         """A stranger's zone must not make us speak to services of our own machine."""
-        address = ipaddress.ip_address(ip)
-        if address.is_loopback:
+        faces = _faces(ip)
+        if any(face.is_loopback for face in faces):
             return self._loopback
-        return not (address.is_unspecified or address.is_multicast or address.is_link_local)
+        return not any(face.is_unspecified or face.is_multicast or face.is_link_local for face in faces)
 
     async def _records(self, name: str, kind: dns.rdatatype.RdataType) -> Sequence[object]:
         """The records of that kind, which may be none; remembered for as long as the zone allows."""
@@ -202,6 +211,23 @@ class Routes:
             self._remembered.pop(next(iter(self._remembered)))
         self._remembered[name, kind] = now + min(max(ttl, MIN_TTL_SECONDS), MAX_TTL_SECONDS), records
         return records
+
+
+def _faces(ip: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """An address, and the IPv4 addresses that it stands for by some way of crossing over.
+
+    >>> [str(face) for face in _faces("::ffff:127.0.0.1")]
+    ['::ffff:7f00:1', '127.0.0.1']
+    >>> [str(face) for face in _faces("2002:7f00:1::")], [str(face) for face in _faces("192.0.2.1")]
+    (['2002:7f00:1::', '127.0.0.1'], ['192.0.2.1'])
+    """
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _IPV4_AT_THE_END):
+        carried.append(ipaddress.IPv4Address(address.packed[-4:]))
+    return [address, *(face for face in carried if face is not None)]
 
 
 async def _system_addresses(hop: Host) -> tuple[Address, ...] | Deferred:

@@ -28,6 +28,15 @@ def wait_after(attempts: int, *, steps: Sequence[timedelta], chance: float) -> t
     return step * (1 + JITTER * (2 * chance - 1))
 
 
+def longest_wait(steps: Sequence[timedelta]) -> timedelta:
+    """No wait of this schedule is longer.
+
+    >>> longest_wait([timedelta(minutes=1), timedelta(hours=4)])
+    datetime.timedelta(seconds=15840)
+    """
+    return max(steps) * (1 + JITTER)
+
+
 def next_attempt_at(
     attempts: int,
     *,

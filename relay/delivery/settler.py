@@ -17,6 +17,7 @@ from relay.config import DeliveryConfig
 from relay.delivery.job import Attempt, Job, settlement
 from relay.delivery.seam import DueStore
 from relay.errors import MachineFailure
+from relay.metrics import Metrics
 from relay.store.values import Settlement
 
 FIRST_PAUSE_SECONDS = 0.1  # doubled at each failure of the store …
@@ -36,6 +37,7 @@ class Settler:
         clock: Clock,
         settings: DeliveryConfig,
         worker: str,
+        metrics: Metrics,
         forget: Callable[[Job], None],
     ) -> None:
         """`forget` is told of each job whose outcome the store has, or does not want any more."""
@@ -43,6 +45,7 @@ class Settler:
         self._clock = clock
         self._settings = settings
         self._worker = worker
+        self._metrics = metrics
         self._forget = forget
         self._apart: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -97,10 +100,16 @@ class Settler:
             is_bug = not isinstance(failure, MachineFailure)
             _log.error("outcome could not be stored yet", reason=str(failure), exc_info=is_bug, **told)
             return False
-        if not held:
+        if held:
+            self._count(job, written)
+        else:
             _log.warning("outcome came too late: the delivery is no longer leased to this worker", **told)
         self._forget(job)
         return True
+
+    def _count(self, job: Job, written: Settlement) -> None:
+        age = written.entry.at - job.due.delivery.accepted_at
+        self._metrics.attempt(written.entry.event.value, age.total_seconds())
 
 
 def is_cancelled() -> bool:

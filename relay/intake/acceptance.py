@@ -5,7 +5,8 @@ Each registration of the seller for the type comes out as one of these:
 - use N: nothing but a journal entry;
 - its mails cannot be written, or would be misread: the notification is quarantined for it alone (the composer
   gives a registration all of its mails or none, so that a replay doubles nothing);
-- wait Y: its deliveries are held for the period, or until a person releases them;
+- wait Y: its deliveries are held for the period, or until a person releases them; should the relay not run at
+  the time, they still go out by themselves until `stale_after` later;
 - else its deliveries are due at once: leased to this worker when it has room for them in memory, else queued.
 
 Source: design of registrations (docs/configuration.md); ours.
@@ -86,7 +87,11 @@ def acceptance(
 
 
 def fresh(accepted: Accepted) -> list[Due]:
-    """The deliveries of a stored notification that this worker has leased, ready to be sent from memory."""
+    """The deliveries of a stored notification that this worker has leased, ready to be sent from memory.
+
+    Args:
+        accepted: as the store answered: what a standing hold stopped is not among them.
+    """
     mails = {mail.id: mail for mail in accepted.mails}
     return [
         Due(
@@ -95,6 +100,7 @@ def fresh(accepted: Accepted) -> list[Due]:
             content=mails[delivery.mail_id].content,
             notification_id=accepted.id,
             seller_id=accepted.seller_id,
+            partner=mails[delivery.mail_id].partner,
         )
         for delivery in accepted.deliveries
         if delivery.state is DeliveryState.SENDING
@@ -169,8 +175,8 @@ class _Accepting:
         ]
 
     def _held(self, composed: ComposedMail, recipient: str) -> Delivery:
-        period = composed.registration.period
-        due_at = None if period is None else self._now + period
+        registration = composed.registration
+        due_at = None if registration.period is None else self._now + registration.period
         delivery = Delivery(
             id=self._clock.new_id(),
             mail_id=composed.mail.id,
@@ -178,6 +184,7 @@ class _Accepting:
             state=DeliveryState.HELD,
             due_at=due_at,
             accepted_at=self._now,
+            fresh_until=None if due_at is None else due_at + registration.stale_after,
         )
         until = due_at.isoformat(timespec="seconds") if due_at else "a person releases it"
         self._note(Event.HELD, delivery_id=delivery.id, detail=f"until {until}")

@@ -9,16 +9,23 @@ Diagnostics: `BadInput` for an id that nothing or more than one thing has, and f
 from the store; "not applied" is a value. Source: ours.
 """
 
-from relay.operations.delivery import DeliveryVerbs, HopShape
+from relay.operations.delivery import MAX_SELECTION, HopShape
+from relay.operations.doctor import Check, DoctorVerbs, Verdict, refused
 from relay.operations.document import Mended, ReadFile, read_mended, read_notification
 from relay.operations.finding import PlacedFinding, file_findings
+from relay.operations.hold import HoldVerbs, Lifted, StandingHold
 from relay.operations.office import Office, Outcome
+from relay.operations.purge import PurgeVerbs
 from relay.operations.quarantine import QuarantineVerbs
 from relay.operations.spelling import respell
+from relay.operations.story import Story, StoryVerbs
 from relay.operations.template import Preview, TemplateVerbs
 
 __all__ = [
+    "MAX_SELECTION",
+    "Check",
     "HopShape",
+    "Lifted",
     "Mended",
     "Office",
     "Operations",
@@ -26,12 +33,16 @@ __all__ = [
     "PlacedFinding",
     "Preview",
     "ReadFile",
+    "StandingHold",
+    "Story",
+    "Verdict",
     "file_findings",
     "read_mended",
     "read_notification",
+    "refused",
     "respell",
 ]
 
 
-class Operations(DeliveryVerbs, QuarantineVerbs, TemplateVerbs):
+class Operations(HoldVerbs, StoryVerbs, QuarantineVerbs, TemplateVerbs, PurgeVerbs, DoctorVerbs):
     """Every verb, over the parts of one office."""

@@ -10,10 +10,12 @@ from typing import Protocol, TypeVar
 from grammar import Catalogue
 from relay.clock import Clock
 from relay.compose.composer import Composer
+from relay.config import Config
 from relay.delivery.route import Routes
 from relay.errors import BadInput, Problem
-from relay.intake.decoding import Decoder
+from relay.intake.reading.decoding import Decoder
 from relay.registry import LiveRegistry, Templates
+from relay.return_address import ReturnAddress
 from relay.store.store import Store
 
 MIN_PREFIX = 4  # characters of an id before anything is changed: fewer are a slip, also where they name one
@@ -23,6 +25,10 @@ T = TypeVar("T")
 
 class Office(Protocol):
     """The parts that the verbs work on, each opened when it is first asked for."""
+
+    @property
+    def config(self) -> Config:
+        """All that the operator decided."""
 
     @property
     def clock(self) -> Clock:
@@ -55,6 +61,9 @@ class Office(Protocol):
     @property
     def routes(self) -> Routes:
         """Where each recipient's mail goes next."""
+
+    async def return_address(self) -> ReturnAddress:
+        """Return what makes and reads the envelope senders of deliveries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

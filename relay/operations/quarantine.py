@@ -9,10 +9,11 @@ from datetime import datetime
 
 from relay.errors import BadInput, Problem
 from relay.intake.acceptance import Received, acceptance
-from relay.intake.decoding import Decoded
+from relay.intake.reading.decoding import Decoded
 from relay.journal import Entry, Event
 from relay.operations.document import Mended
-from relay.operations.office import Outcome, Verbs, all_or_problems, require_enough
+from relay.operations.office import Outcome, all_or_problems, require_enough
+from relay.operations.returned import ReturnedVerbs
 from relay.store.query import QuarantineFilter, QuarantineRow
 from relay.store.values import Accepted, Duplicate, Mail, Quarantined, QuarantineState
 
@@ -26,7 +27,7 @@ class _Again:
     is_unproved: bool = False  # also where its reader would misread it
 
 
-class QuarantineVerbs(Verbs):
+class QuarantineVerbs(ReturnedVerbs):
     """What a person can see of the quarantine, and do to what is in it."""
 
     async def quarantined(self, wanted: QuarantineFilter) -> list[QuarantineRow]:
@@ -51,7 +52,8 @@ class QuarantineVerbs(Verbs):
     ) -> list[Outcome]:
         """Take quarantined mails in again, each from its own document or from the mended one.
 
-        What could not be made for one registration is made for that registration only. What would send
+        A mail that came to a return address is read as a report on its delivery once more. What could not be
+        made for one registration is made for that registration only. What would send
         nothing, or was said otherwise before, stays kept: only the quarantine holds what this mail says.
         """
         items = await self.quarantine_named(prefixes)
@@ -84,6 +86,9 @@ class QuarantineVerbs(Verbs):
     async def _taken_in(self, item: Quarantined, again: "_Again") -> Outcome:
         if item.state is not QuarantineState.KEPT:
             return Outcome(id=item.id, applied=False, text=f"not applied: it is {item.state}")
+        is_as_it_came = again.mended is None and not again.is_unproved and not item.registration
+        if is_as_it_came and (delivery_ids := await self.returned_to(item)):
+            return await self.report_again(item, delivery_ids, by=again.by)
         try:
             if again.is_unproved and not item.registration:
                 raise _nothing_to_release(item)

@@ -75,6 +75,11 @@ class LiveRegistry:
         """Why the files are not in force as they stand; empty when they are."""
         return "\n".join(str(problem) for problem in self.problems)
 
+    @property
+    def count(self) -> int:
+        """Registrations in force, with those that are switched off."""
+        return sum(len(sheet.registrations) for sheet in self.current.sheets.values())
+
     def registrations(
         self,
         seller_id: str,

@@ -4,7 +4,8 @@ Guarantees: recipients can stand in an envelope and a header as they are; a regi
 template that exists; its own subject, sender and body are as good as a template's, and its recognition key
 can be written in the partner's charset. Diagnostics: `BadInput` with file, line and path of every problem.
 
-Source: the marketplace's screen 受注メール管理; period and recognition key are our definition.
+Source: the marketplace's screen 受注メール管理; period, stale_after, recognition key and the seller's contact
+are our definition.
 """
 
 import re
@@ -32,6 +33,7 @@ from relay.document import locator, parse_yaml, validated
 from relay.errors import BadInput, Problem
 from relay.notification import Identifier, Moment
 from relay.quantity import Duration, Flag, MailAddress
+from relay.registry.contact import Contact, ContactEntry
 from relay.registry.group import Templates
 from relay.registry.piece import BODY, Compiler, Line, Piece, PieceKind, Place
 from relay.registry.template import PartnerTemplate
@@ -40,6 +42,7 @@ from relay.wording import near_miss, path_text, shown
 
 MAX_RECIPIENTS = 20  # of one registration: each is a delivery of its own, and all are named in one To
 MAX_REGISTRATIONS = 1_000  # of one seller; the marketplace has some fifty templates to choose from
+STALE_AFTER = timedelta(days=1)  # an order is worked on the same day, or somebody has missed it already
 
 # The row that opens a literal block of YAML, whose rows are the text's own.
 _BLOCK = re.compile(rb":[ \t]*\|[-+0-9]*[ \t]*(?:#.*)?\r?$")
@@ -78,6 +81,7 @@ class Registration:
     use: bool  # 使用
     wait: bool  # 待機
     period: timedelta | None  # with wait: how long each mail is held; None: until a person releases it
+    stale_after: timedelta = STALE_AFTER  # with a period: how late it may still go out without a person
     recognition_key: str  # 認識キー
     subject: Piece = field(repr=False)  # its own, else the template's
     sender: Piece = field(repr=False)
@@ -86,6 +90,15 @@ class Registration:
     registered_at: datetime | None  # aware, UTC
     changed_by: str
     changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seller:
+    """What one seller's file says."""
+
+    id: str
+    contact: Contact | None
+    registrations: tuple[Registration, ...]  # at least one, in the file's order
 
 
 class _Strict(BaseModel):
@@ -108,6 +121,13 @@ class RegistrationEntry(_Strict):
     period: Duration | None = Field(
         default=None,
         description="With wait Y: how long each mail is held; without it, until a person releases it.",
+    )
+    stale_after: Duration = Field(
+        default=STALE_AFTER,
+        description=(
+            "With a period: how late a mail may still go out by itself when the relay stood still over its "
+            "time; later ones wait for a person."
+        ),
     )
     recognition_key: Annotated[Shown, AfterValidator(_bare)] = Field(
         default="", description="Stamped on each mail as X-Recognition-Key (認識キー)."
@@ -134,6 +154,8 @@ class RegistrationEntry(_Strict):
             raise ValueError("must name its template, either by template or by number")
         if self.period is not None and not self.wait:
             raise ValueError("has a period, but does not wait: set wait to Y, or leave the period out")
+        if "stale_after" in self.model_fields_set and self.period is None:
+            raise ValueError("has stale_after, but no period that it could count from: leave it out")
         # A local part may mind its case, but two that differ in nothing else are a slip.
         if len({address.lower() for address in self.recipients}) != len(self.recipients):
             raise ValueError("names a recipient twice")
@@ -144,6 +166,10 @@ class SellerFile(_Strict):
     """One seller's file."""
 
     seller: Identifier = Field(description="The seller's id (販売者ID), as the notifications have it.")
+    contact: ContactEntry | None = Field(
+        default=None,
+        description="Whom of the seller's to tell of late and lost mails; null: the operators only.",
+    )
     registrations: tuple[RegistrationEntry, ...] = Field(
         min_length=1, max_length=MAX_REGISTRATIONS, description="What this seller registered."
     )
@@ -158,22 +184,26 @@ class SellerFile(_Strict):
         return self
 
 
-def load_registrations(path: Path, templates: Templates, compiler: Compiler) -> tuple[Registration, ...]:
-    """One seller's registrations, at least one, in the file's order.
+def load_seller(path: Path, templates: Templates, compiler: Compiler) -> Seller:
+    """What one seller's file says.
 
     Raises:
         BadInput: with every problem in the file.
     """
     content = read_source(path)
     tree = parse_yaml(content, file=str(path))
-    seller = validated(SellerFile, tree, file=str(path), source=content)
+    file = validated(SellerFile, tree, file=str(path), source=content)
     reading = _Reading(str(path), content, templates, compiler)
     found = [
-        reading.registration(seller.seller, index, entry) for index, entry in enumerate(seller.registrations)
+        reading.registration(file.seller, index, entry) for index, entry in enumerate(file.registrations)
     ]
     if reading.problems:
         raise BadInput(tuple(reading.problems))
-    return tuple(registration for registration in found if registration is not None)
+    return Seller(
+        id=file.seller,
+        contact=None if file.contact is None else file.contact.contact(),
+        registrations=tuple(registration for registration in found if registration is not None),
+    )
 
 
 class _Reading:
@@ -201,6 +231,7 @@ class _Reading:
             use=entry.use,
             wait=entry.wait,
             period=entry.period,
+            stale_after=entry.stale_after,
             recognition_key=entry.recognition_key,
             subject=self._own(index, "subject", entry.subject, template) or template.subject,
             sender=self._own(index, "sender", entry.sender, template) or template.sender,

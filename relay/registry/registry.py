@@ -12,10 +12,11 @@ from grammar import Catalogue
 from relay.document import MAX_PROBLEMS
 from relay.errors import BadInput, Problem
 from relay.notification import NotificationType
+from relay.registry.contact import Contact
 from relay.registry.group import Templates
 from relay.registry.partner import Partner
 from relay.registry.piece import Compiler
-from relay.registry.registration import Registration, load_registrations
+from relay.registry.registration import Registration, Seller, load_seller
 
 Stamp = tuple[int, int, int]  # what changes when a file does: inode, time in ns, octets
 
@@ -26,12 +27,17 @@ class Sheet:
 
     path: Path
     stamp: Stamp
-    registrations: tuple[Registration, ...]  # never empty
+    seller: Seller
 
     @property
     def seller_id(self) -> str:
         """Whose file it is."""
-        return self.registrations[0].seller_id
+        return self.seller.id
+
+    @property
+    def registrations(self) -> tuple[Registration, ...]:
+        """What the seller registered, in the file's order; never empty."""
+        return self.seller.registrations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,7 @@ class Registry:
 
     templates: Templates
     sheets: Mapping[Path, Sheet] = field(repr=False)
-    _by_seller: Mapping[str, tuple[Registration, ...]] = field(init=False, repr=False)
+    _by_seller: Mapping[str, Seller] = field(init=False, repr=False)
     _by_type: Mapping[tuple[str, NotificationType], tuple[Registration, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -48,13 +54,13 @@ class Registry:
         for sheet in self.sheets.values():
             for each in sheet.registrations:
                 by_type.setdefault((each.seller_id, each.template.notification), []).append(each)
-        by_seller = {sheet.seller_id: sheet.registrations for sheet in self.sheets.values()}
+        by_seller = {sheet.seller_id: sheet.seller for sheet in self.sheets.values()}
         object.__setattr__(self, "_by_seller", by_seller)
         object.__setattr__(self, "_by_type", {key: tuple(found) for key, found in by_type.items()})
 
     def __iter__(self) -> Iterator[Registration]:
         """Every registration, by seller and in each file's order."""
-        return (each for seller in self.sellers for each in self._by_seller[seller])
+        return (each for seller in self.sellers for each in self._by_seller[seller].registrations)
 
     @property
     def sellers(self) -> tuple[str, ...]:
@@ -76,7 +82,13 @@ class Registry:
 
     def of_seller(self, seller_id: str) -> tuple[Registration, ...]:
         """All that the seller registered, in the file's order."""
-        return self._by_seller.get(seller_id, ())
+        seller = self._by_seller.get(seller_id)
+        return () if seller is None else seller.registrations
+
+    def contact(self, seller_id: str) -> Contact | None:
+        """Whom of the seller's to tell of late and lost mails; None when the file names nobody."""
+        seller = self._by_seller.get(seller_id)
+        return None if seller is None else seller.contact
 
 
 def load_registry(
@@ -102,11 +114,11 @@ def load_registry(
         sheet = known.get(path)
         if sheet is None or sheet.stamp != stamp:
             try:
-                found = load_registrations(path, templates, compiler)
+                seller = load_seller(path, templates, compiler)
             except BadInput as error:
                 problems += error.problems
                 continue
-            sheet = Sheet(path=path, stamp=stamp, registrations=found)
+            sheet = Sheet(path=path, stamp=stamp, seller=seller)
         first = owners.setdefault(sheet.seller_id, path)
         if first != path:
             message = f"is {sheet.seller_id}, whose file is {first.name} already"

@@ -8,7 +8,7 @@ can see it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +16,12 @@ from sqlalchemy import BindParameter, Connection, Dialect, Select, bindparam, or
 
 from relay.clock import Clock
 from relay.journal import Entry, Event
+from relay.store.hold import Holds
 from relay.store.prepared import Inserts, Lookup, Values
 from relay.store.row import delivery_row, entry_row, mail_row, notification_row, quarantine_row
 from relay.store.schema import delivery, journal, mail, notification, quarantine
-from relay.store.values import Accepted, Duplicate, Quarantined, QuarantineState
+from relay.store.standing import Standing, Subject
+from relay.store.values import Accepted, DeliveryState, Duplicate, Quarantined, QuarantineState
 
 
 def _same_content(size: int) -> Select[Any]:
@@ -113,20 +115,78 @@ class _Rows:
         inserts.into(journal, connection, self.journal)
 
 
+def _subjects(one: Accepted) -> dict[str, Subject]:
+    """What holds look at in each delivery, by its id."""
+    mails = {each.id: each for each in one.mails}
+    return {
+        each.id: Subject(
+            seller_id=one.seller_id,
+            partner=mails[each.mail_id].partner,
+            recipient=each.recipient,
+            is_notice=mails[each.mail_id].notice != "",
+        )
+        for each in one.deliveries
+        if each.mail_id in mails
+    }
+
+
+def _held_back(one: Accepted, standing: Standing, now: datetime) -> Accepted:
+    """The same, with those deliveries held that would be sent and meet a hold.
+
+    What waits for its time or a person already is judged when it is claimed.
+    """
+    subjects = _subjects(one)
+    deliveries, entries = [], list(one.entries)
+    for each in one.deliveries:
+        goes = each.state in (DeliveryState.QUEUED, DeliveryState.SENDING)
+        stop = standing.stop(subjects[each.id]) if goes and each.id in subjects else None
+        if stop is None:
+            deliveries.append(each)
+            continue
+        deliveries.append(
+            replace(
+                each,
+                state=DeliveryState.HELD,
+                due_at=None,
+                leased_by="",
+                leased_until=None,
+                hold_id=stop.hold_id,
+            )
+        )
+        entries.append(
+            Entry(
+                at=now,
+                event=Event.HELD,
+                seller_id=one.seller_id,
+                notification_id=one.id,
+                delivery_id=each.id,
+                detail=str(stop),
+            )
+        )
+    if len(entries) == len(one.entries):
+        return one
+    return replace(one, deliveries=deliveries, entries=entries)
+
+
 class Acceptance:
     """The writes of taking in, each for a whole batch, inside the writer's transaction."""
 
-    def __init__(self, inserts: Inserts, dialect: Dialect, clock: Clock) -> None:
+    def __init__(self, inserts: Inserts, dialect: Dialect, clock: Clock, holds: Holds) -> None:
         self._inserts = inserts
         self._clock = clock
+        self._holds = holds
         self._same_content = Lookup(dialect, _same_content)
         self._same_event = Lookup(dialect, _same_event)
 
     def accept(self, connection: Connection, batch: Sequence[Accepted]) -> list[Accepted | Duplicate]:
-        """Store each notification with all that it causes, or say which one it repeats."""
+        """Store each notification with all that it causes, or say which one it repeats.
+
+        What meets a standing hold is stored as held by it; the answer is what is stored.
+        """
         known = self._known(connection, batch)
+        standing = self._standing(connection, batch)
         rows = _Rows()
-        answers = [self._take(one, known, rows) for one in batch]
+        answers = [self._take(one, known, standing, rows) for one in batch]
         rows.insert(connection, self._inserts)
         return answers
 
@@ -153,10 +213,17 @@ class Acceptance:
             rows += self._same_event.rows(connection, events)
         return _Known(rows)
 
-    def _take(self, one: Accepted, known: _Known, rows: _Rows) -> Accepted | Duplicate:
+    def _standing(self, connection: Connection, batch: Sequence[Accepted]) -> Standing:
+        return self._holds.standing(
+            connection, lambda: [subject for one in batch for subject in _subjects(one).values()]
+        )
+
+    def _take(self, one: Accepted, known: _Known, standing: Standing, rows: _Rows) -> Accepted | Duplicate:
         duplicate = known.first_of(one)
         if duplicate is None:
             known.add(one)
+            if standing:
+                one = _held_back(one, standing, self._clock.now())
             rows.add(one)
             return one
         entry = Entry(
@@ -180,11 +247,13 @@ class Acceptance:
         if kept is None:
             return None
         rows = _Rows()
-        answer: Accepted | Duplicate = replay.accepted
+        standing = self._standing(connection, [replay.accepted])
+        answer: Accepted | Duplicate
         if kept.notification_id == replay.accepted.id:
-            rows.add(replay.accepted, to_known_notification=True)
+            answer = _held_back(replay.accepted, standing, replay.now)
+            rows.add(answer, to_known_notification=True)
         else:
-            answer = self._take(replay.accepted, self._known(connection, [replay.accepted]), rows)
+            answer = self._take(replay.accepted, self._known(connection, [replay.accepted]), standing, rows)
         rows.insert(connection, self._inserts)
         if isinstance(answer, Duplicate) and not answer.same_content:
             return answer  # what this mail says stands nowhere else: it stays

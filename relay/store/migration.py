@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 
 from relay.errors import BadInput, Problem
 
-REVISIONS = ("0001",)  # every revision in migrations/versions, oldest first; a test compares
+REVISIONS = ("0001", "0002")  # every revision in migrations/versions, oldest first; a test compares
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -23,7 +23,7 @@ def bring_up_to_date(connection: Connection, file: str) -> None:
     Raises:
         BadInput: the file is another program's database, or a newer Denrei's.
     """
-    found = _revision(connection, file)
+    found = revision(connection, file)
     if found == REVISIONS[-1]:
         return
     if found is not None and found not in REVISIONS:
@@ -33,8 +33,8 @@ def bring_up_to_date(connection: Connection, file: str) -> None:
     _upgrade(connection)
 
 
-def _revision(connection: Connection, file: str) -> str | None:
-    """The revision that a store stands at; None for an empty file."""
+def revision(connection: Connection, file: str) -> str | None:
+    """The revision that a store stands at; None for an empty file. Raises BadInput for another program's."""
     tables = inspect(connection).get_table_names()
     if "alembic_version" in tables:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from relay.journal import Entry, Event
-from relay.store.values import Accepted, Delivery, DeliveryState, Quarantined, QuarantineState
+from relay.store.values import Accepted, Delivery, DeliveryState, Quarantined, QuarantineState, Scope
 
 MAX_LISTING = 1_000  # rows of one answer: what a terminal or a page can show; `before` pages on
 LIVE = (DeliveryState.HELD, DeliveryState.QUEUED, DeliveryState.SENDING)  # the states that await something
+HoldMark = tuple[int, str | None, int]  # `reading.hold_mark`
 SHAPE_AGES = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 80, 160, 320, 640, 1280))
 
 
@@ -22,6 +23,7 @@ class DeliveryFilter:
     recipient: str = ""  # the whole address
     domain: str = ""  # the recipient's, in lower case
     notification_id: str = ""
+    hold_id: str = ""  # stopped by this standing hold
     before: str = ""  # a delivery's id: only those accepted before it, for the next page
     limit: int = 50  # at most MAX_LISTING
 
@@ -43,6 +45,7 @@ class DeliveryRow:
     sender: str
     subject: str
     octets: int  # the mail's size
+    notice: str = ""  # delay, failure or no_success, when it is a notice of ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +106,10 @@ class ShapeRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """How many of each there are; every state has a number."""
+class LiveCounts:
+    """What waits now; every live state and every scope has a number. Settled deliveries cost it nothing."""
 
-    notifications: int
     deliveries: Mapping[DeliveryState, int]
-    quarantined: Mapping[QuarantineState, int]
+    oldest: Mapping[DeliveryState, datetime | None]  # when the first of them was accepted
+    kept_in_quarantine: int
+    holds: Mapping[Scope, int]

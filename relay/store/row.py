@@ -1,8 +1,8 @@
 """Between values and rows: the only place that knows in which column a value's field stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from relay.journal import Entry, Event
 from relay.store.prepared import Values
@@ -12,10 +12,21 @@ from relay.store.values import (
     Accepted,
     Delivery,
     DeliveryState,
+    Hold,
     Mail,
     Quarantined,
     QuarantineState,
+    Scope,
 )
+
+_CHUNK = 500  # values in one IN list: far below every engine's limit on parameters
+_T = TypeVar("_T")
+
+
+def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """The values in order, so many at a time as one IN list may hold."""
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
 
 
 def _number(at: datetime | None) -> int | None:
@@ -70,6 +81,7 @@ def mail_row(mail: Mail, notification_id: str) -> Values:
         mail.subject,
         len(mail.content),
         mail.content,
+        mail.notice,
     )
 
 
@@ -90,6 +102,10 @@ def delivery_row(delivery: Delivery, seller_id: str) -> Values:
         delivery.attempts,
         delivery.last_reply,
         _number(delivery.settled_at),
+        _number(delivery.fresh_until),
+        delivery.hold_id,
+        delivery.noticed,
+        delivery.resent_of,
     )
 
 
@@ -125,6 +141,23 @@ def quarantine_row(item: Quarantined) -> Values:
     )
 
 
+def hold_row(hold: Hold) -> Values:
+    """For `schema.hold`."""
+    return (hold.id, hold.scope.value, hold.value, hold.reason, hold.by, microseconds(hold.placed_at))
+
+
+def hold_of(row: Any) -> Hold:
+    """From a row of `schema.hold`."""
+    return Hold(
+        id=row.id,
+        scope=Scope(row.scope),
+        value=row.value,
+        reason=row.reason,
+        by=row.by,
+        placed_at=row.placed_at,
+    )
+
+
 def delivery_of(row: Any) -> Delivery:
     """From a row that has all columns of `schema.delivery`."""
     return Delivery(
@@ -139,6 +172,10 @@ def delivery_of(row: Any) -> Delivery:
         leased_by=row.leased_by,
         leased_until=row.leased_until,
         settled_at=row.settled_at,
+        fresh_until=row.fresh_until,
+        hold_id=row.hold_id,
+        noticed=row.noticed,
+        resent_of=row.resent_of,
     )
 
 
@@ -154,6 +191,7 @@ def mail_of(row: Any) -> Mail:
         sender=row.sender,
         subject=row.subject,
         content=row.content,
+        notice=row.notice,
     )
 
 
@@ -173,6 +211,7 @@ def listed_delivery(row: Any) -> DeliveryRow:
         sender=row.sender,
         subject=row.subject,
         octets=row.octets,
+        notice=row.notice,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKey,
     Index,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    literal_column,
 )
 
 from relay.clock import ID_LENGTH
@@ -60,6 +62,11 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  (their hook)
         """Store to Python."""
         return None if value is None else moment(value)
+
+
+def filled(column: ColumnElement[str]) -> ColumnElement[bool]:
+    """Not empty, written out and not bound: SQLite uses an index on filled rows only where this stands."""
+    return column != literal_column("''")
 
 
 _ID = String(ID_LENGTH).with_variant(String(ID_LENGTH, collation="C"), "postgresql")
@@ -103,6 +110,7 @@ mail = Table(
     Column("subject", Text, nullable=False),
     Column("octets", Integer, nullable=False),
     Column("content", LargeBinary, nullable=False),
+    Column("notice", Text, nullable=False, server_default=""),
 )
 Index("mail_notification", mail.c.notification_id)
 
@@ -123,8 +131,14 @@ delivery = Table(
     Column("attempts", SmallInteger, nullable=False),
     Column("last_reply", Text, nullable=False),
     Column("settled_at", Moment),
+    Column("fresh_until", Moment),
+    Column("hold_id", Text, nullable=False, server_default=""),
+    Column("noticed", Text, nullable=False, server_default=""),
+    Column("resent_of", Text, nullable=False, server_default=""),
     CheckConstraint("state NOT IN ('queued', 'sending') OR wake_at IS NOT NULL", name="delivery_wakes"),
 )
+_QUEUED = delivery.c.state == "queued"
+_UNNOTICED = (delivery.c.state == "bounced") & (delivery.c.noticed != "failure")
 Index(
     "delivery_wake",
     delivery.c.wake_at,
@@ -134,6 +148,56 @@ Index(
 Index("delivery_state", delivery.c.state, delivery.c.id)
 Index("delivery_mail", delivery.c.mail_id)
 Index("delivery_seller", delivery.c.seller_id, delivery.c.id)
+Index(  # the state is in it too, else SQLite takes `delivery_state` for the narrower one
+    "delivery_queued",
+    delivery.c.state,
+    delivery.c.due_at,
+    sqlite_where=_QUEUED,
+    postgresql_where=_QUEUED,
+)
+Index(
+    "delivery_unnoticed",
+    delivery.c.state,  # always the same here, but without it SQLite reads all bounces by `delivery_state`
+    delivery.c.settled_at,
+    sqlite_where=_UNNOTICED,
+    postgresql_where=_UNNOTICED,
+)
+Index(
+    "delivery_hold",
+    delivery.c.hold_id,
+    sqlite_where=delivery.c.hold_id != "",
+    postgresql_where=delivery.c.hold_id != "",
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("placed_at", Moment, nullable=False),
+)
+Index("hold_subject", hold.c.scope, hold.c.value, unique=True)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("seller_id", Text, nullable=False),
+    Column("registration", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+Index("notice_subject", notice.c.kind, notice.c.seller_id, notice.c.registration, notice.c.made_at)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
 
 journal = Table(
     "journal",
@@ -174,3 +238,9 @@ quarantine = Table(
     Column("settled_at", Moment),
 )
 Index("quarantine_state", quarantine.c.state, quarantine.c.id)
+Index(
+    "quarantine_notification",
+    quarantine.c.notification_id,
+    sqlite_where=quarantine.c.notification_id != "",
+    postgresql_where=quarantine.c.notification_id != "",
+)

@@ -66,3 +66,24 @@ class Seat:
 
 def _path(store: Path, number: int) -> Path:
     return store.with_name(f"{store.name}.worker-{number}.lock")
+
+
+def occupied(store: Path) -> frozenset[str]:
+    """The names of the seats that a living process holds; takes none, and makes no file.
+
+    Each seat is tried with a shared lock for an instant. A worker that starts in that instant takes the next
+    seat instead, which is as good.
+    """
+    names = set()
+    for number in range(1, MAX_SEATS + 1):
+        try:
+            descriptor = os.open(_path(store, number), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # never used, or not ours to look at
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            names.add(f"worker-{number}")
+        finally:
+            os.close(descriptor)
+    return frozenset(names)

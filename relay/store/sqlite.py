@@ -1,14 +1,18 @@
 """SQLite as the store's engine: how a file is opened and what its errors mean.
 
 Guarantees: a commit is on disk when it returns (WAL, synchronous=FULL); writers take the write lock when they
-begin, so that no transaction fails half-way for having read first; no wait for a lock is without an end; a
-new file can be read by its owner only, because it holds buyers' names and addresses.
+begin, so that no transaction fails half-way for having read first; no wait for a lock is without an end;
+nothing is written into files that somebody has deleted or replaced; a new file can be read by its owner only,
+because it holds buyers' names and addresses.
 
 Diagnostics: `failure` tells a machine's failure (full disk, lock, rights, damage) from a bug of ours.
 Source: SQLite's manual, "Result and Error Codes", "PRAGMA Statements", "Write-Ahead Logging".
 """
 
+import errno
+import os
 import sqlite3
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,8 @@ _CHECKPOINT_PAGES = 4_000  # 16 MiB of log before it is moved into the file: row
 _LOG_LIMIT_OCTETS = 64 * 1024 * 1024  # what a log swollen by a long read is cut back to
 _CACHE_KIB = 16_384  # the index pages of some 100,000 live deliveries
 
+_IDENTITIES = "denrei.identities"  # in a connection's notes: the files that it opened
+_MOVED = "the file is gone, or another stands in its place"
 _NOTHING_STORED = "nothing of this was stored; it can be tried again"
 _MEANINGS = {
     sqlite3.SQLITE_PERM: "access is denied",
@@ -69,10 +75,18 @@ def engine(path: Path, *, writing: bool, patience: timedelta = PATIENCE) -> Engi
     )
     # Parameters are hidden: an error would else carry a buyer's name into the log.
     made = create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
+    files = _files(path, writing=writing)
 
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
+        known = connection.info.get(_IDENTITIES)
+        if known is not None and known != _identities(files):
+            if not writing:  # the writer gives its connection up itself, and looks what stands there now
+                connection.invalidate()
+            raise OSError(errno.ESTALE, _MOVED)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if known is None:  # only now are all of them there
+            connection.info[_IDENTITIES] = _identities(files)
 
     return made
 
@@ -81,6 +95,30 @@ def wait_at_most(connection: Connection, patience: timedelta) -> None:
     """Tell a writing connection how long its `begin` may wait for another program's lock."""
     milliseconds = patience // timedelta(milliseconds=1)
     connection.connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds:d}")
+
+
+def _files(path: Path, *, writing: bool) -> tuple[str, ...]:
+    """The files that must stay the same while a connection is open.
+
+    SQLite goes on writing to files that were deleted or replaced, as the system lets it, and what it commits
+    there is lost. The log and its index live as long as the writer's connection: only the last one of all
+    removes them.
+    """
+    file = str(path.absolute())  # as it was opened, wherever the program goes
+    return (file, f"{file}-wal", f"{file}-shm") if writing else (file,)
+
+
+def _identities(files: Sequence[str]) -> tuple[tuple[int, int] | None, ...]:
+    return tuple(_identity(file) for file in files)
+
+
+def _identity(file: str) -> tuple[int, int] | None:
+    """Device and inode; None when there is no such file."""
+    try:
+        found = os.stat(file)  # noqa: PTH116  (in every transaction: a Path would double its cost)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connection(path: Path, *, writing: bool, patience: timedelta) -> sqlite3.Connection:

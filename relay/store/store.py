@@ -7,48 +7,50 @@ Diagnostics: `BadInput` when the path is wrong or the file is not ours; `Machine
 cannot do it now, in which case nothing of that call was stored. Any other exception is a bug of ours.
 """
 
-import asyncio
-import os
-import sqlite3
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from relay.clock import Clock
-from relay.errors import BadInput, MachineFailure, Problem
 from relay.journal import Entry
-from relay.store import reading, sqlite
+from relay.metrics import Metrics
+from relay.store import sqlite
 from relay.store.acceptance import Acceptance, QuarantineEnd, Replay
-from relay.store.lease import Claim, Extension, HandBack, Leases
+from relay.store.claim import Claim, Claims
+from relay.store.hold import Holds, Lift
+from relay.store.late_bounce import LateBounces
+from relay.store.lease import Extension, HandBack, Leases
 from relay.store.lock import FileLock
-from relay.store.migration import bring_up_to_date
+from relay.store.notice import Notices, NoticeWrite
+from relay.store.opening import connected, opened
 from relay.store.prepared import Inserts
-from relay.store.query import (
-    Counts,
-    DeliveryFilter,
-    DeliveryRow,
-    DeliveryStory,
-    JournalFilter,
-    NotificationStory,
-    QuarantineFilter,
-    QuarantineRow,
-    ShapeRow,
+from relay.store.probe import Probe
+from relay.store.purge import Purge, Purged, PurgePlace, Purger, PurgeRule
+from relay.store.reader import Reader
+from relay.store.secret import Secrets
+from relay.store.standing import Way
+from relay.store.values import (
+    Accepted,
+    Delivery,
+    Due,
+    Duplicate,
+    Hold,
+    LateBounce,
+    Mail,
+    Placed,
+    Quarantined,
+    QuarantineState,
+    ReportEffect,
+    Settlement,
 )
-from relay.store.values import Accepted, Due, Duplicate, Quarantined, QuarantineState, Settlement
-from relay.store.verb import Change, Verb, Verbs
+from relay.store.verb import Change, Resend, Verb, Verbs
 from relay.store.writer import Writer
 
-_UPGRADE_PATIENCE = timedelta(seconds=60)  # for another process that is bringing the store up to date
-_Q = TypeVar("_Q")
-_R = TypeVar("_R")
 
-
-class Store:
+class Store(Reader):
     """An open store. Made by `open`; used from one event loop at a time; ended by `close`."""
 
     def __init__(
@@ -60,52 +62,71 @@ class Store:
         lock: FileLock,
         clock: Clock,
         patience: timedelta,
+        way: Way,
+        metrics: Metrics,
     ) -> None:
-        self._path = path
+        super().__init__(path, readers)
         self._engine = engine
-        self._readers = readers
         self._lock = lock
         self._closed = False
         inserts = Inserts(engine.dialect)
-        self._acceptance = Acceptance(inserts, engine.dialect, clock)
-        self._leases = Leases(inserts, engine.dialect)
-        self._verbs = Verbs(inserts)
-        self._reading = ThreadPoolExecutor(sqlite.READERS, thread_name_prefix="store-reader")
+        self._holds = Holds(inserts, engine.dialect, clock, way)
+        self._acceptance = Acceptance(inserts, engine.dialect, clock, self._holds)
+        self._claims = Claims(inserts, self._holds)
+        self._leases = Leases(inserts, engine.dialect, self._holds)
+        self._verbs = Verbs(inserts, self._holds)
+        self._late_bounces = LateBounces(inserts, self._holds)
+        self._secrets = Secrets(inserts, clock)
+        self._purger = Purger(inserts)
+        self._notices = Notices(inserts, clock)
+        self._probe = Probe(inserts, clock)
         self._writer = Writer(
-            connect=engine.connect,
+            connect=partial(connected, engine),
             turn=lock.held,
             wait_at_most=sqlite.wait_at_most,
             patience=patience,
             failure=partial(sqlite.failure, path),
+            metrics=metrics,
+            clock=clock,
         )
 
     @classmethod
     def open(
-        cls, path: Path, *, clock: Clock, create: bool = True, patience: timedelta = sqlite.PATIENCE
+        cls,
+        path: Path,
+        *,
+        clock: Clock,
+        create: bool = True,
+        patience: timedelta = sqlite.PATIENCE,
+        way: Way = str,
+        metrics: Metrics | None = None,
     ) -> "Store":
         """Open the store at `path`, making it or bringing it up to date first.
 
         Args:
             path: the database file; its folder must exist, and lock files are made beside it.
-            clock: tells when a duplicate was recognised.
+            clock: tells when a duplicate was recognised, and makes keys and the ids of the relay's own holds.
             create: whether a store may be made where there is none.
             patience: how long to wait for a turn among Denrei's processes, and for the database's lock.
+            way: names a recipient domain's next hop, for holds on next hops; the domain itself unless given.
+            metrics: told of each commit and each failure.
 
         Raises:
             BadInput: the path or the file is not one that Denrei can use.
             MachineFailure: it could be, but not now.
         """
-        lock = _prepared(path, create=create)
-        engine = sqlite.engine(path, writing=True, patience=patience)
-        try:
-            with lock.held(_UPGRADE_PATIENCE), engine.begin() as connection:
-                bring_up_to_date(connection, str(path))
-        except Exception as error:
-            lock.close()
-            engine.dispose()
-            raise _opening_failure(path, error) from error
+        lock, engine = opened(path, create=create, patience=patience)
         readers = sqlite.engine(path, writing=False, patience=patience)
-        return cls(path=path, engine=engine, readers=readers, lock=lock, clock=clock, patience=patience)
+        return cls(
+            path=path,
+            engine=engine,
+            readers=readers,
+            lock=lock,
+            clock=clock,
+            patience=patience,
+            way=way,
+            metrics=metrics or Metrics(),
+        )
 
     async def close(self) -> None:
         """Finish every write that waits, then close the file. Later calls raise MachineFailure."""
@@ -113,8 +134,7 @@ class Store:
             return
         self._closed = True
         await self._writer.close()
-        await asyncio.to_thread(self._reading.shutdown)
-        self._readers.dispose()
+        await self._end_reading()
         self._engine.dispose()
         self._lock.close()
 
@@ -122,7 +142,8 @@ class Store:
         """Store a notification and all that it causes, or find that it is stored already.
 
         A duplicate is one with the same seller and event id, or the same content key; it leaves a DUPLICATE
-        entry on the first one and nothing else.
+        entry on the first one and nothing else. Else the answer is what is stored: deliveries that meet a
+        standing hold are HELD by it, whatever they were to be.
         """
         octets = sum(len(mail.content) for mail in accepted.mails) + len(accepted.document)
         octets += sum(len(item.content) for item in accepted.quarantined)
@@ -133,8 +154,11 @@ class Store:
         await self._writer.write(self._acceptance.quarantine, (item, entry), octets=len(item.content))
 
     async def settle(self, settlement: Settlement) -> bool:
-        """Write the result of one attempt; False and nothing written when the worker has no lease on it."""
-        return await self._writer.write(self._leases.settle, settlement, light=True)
+        """Write the result of one attempt; False and nothing written when the worker has no lease on it.
+
+        With `suppress`, the recipient's address is held from now on (SUPPRESSED), in the same transaction.
+        """
+        return await self._writer.write(self._leases.settle, settlement, light=not settlement.suppress)
 
     async def claim(
         self,
@@ -145,11 +169,13 @@ class Store:
         limit: int,
         octets: int,
         except_domains: Collection[str] = (),
+        latest: datetime | None = None,
     ) -> list[Due]:
         """Lease what is due to a worker, longest due first.
 
         Due is: queued or held with its time come, and being sent with its lease ended (which leaves a
-        RECOVERED entry; a hold whose time came leaves a RELEASED one).
+        RECOVERED entry; a hold whose time came leaves a RELEASED one). What meets a standing hold is held by
+        it instead. A held one whose time came, but after its `fresh_until`, waits for a person (STALE).
 
         Args:
             worker: the name that settles it later.
@@ -158,50 +184,99 @@ class Store:
             limit: at most so many.
             octets: at most so many octets of mail together, but always one mail.
             except_domains: recipient domains (lower case) to leave for later: their next hop fails.
+            latest: what is queued for a later moment than this was dated by a clock that has been set back
+                since, and is due now; None: no such look.
         """
         claim = Claim(
             worker=worker,
             until=until,
             now=now,
+            latest=latest,
             limit=limit,
             octets=octets,
             except_domains=frozenset(except_domains),
         )
-        return await self._writer.write(self._leases.claim, claim)
+        return await self._writer.write(self._claims.claim, claim)
 
     async def recover(self, *, worker: str, now: datetime) -> int:
         """Queue again what is leased to a worker that has just started: leases from its former life."""
         return await self._writer.write(
-            self._leases.hand_back, HandBack(worker=worker, now=now, delivery_ids=None)
+            self._leases.hand_back, HandBack(worker=worker, now=now, due_at=now, delivery_ids=None)
         )
 
-    async def hand_back(self, *, worker: str, now: datetime, delivery_ids: Sequence[str]) -> int:
-        """Queue again, due now, what a worker leased and did not try; gives how many it still held."""
-        return await self._writer.write(
-            self._leases.hand_back, HandBack(worker=worker, now=now, delivery_ids=tuple(delivery_ids))
+    async def hand_back(
+        self, *, worker: str, now: datetime, delivery_ids: Sequence[str], due_at: datetime | None = None
+    ) -> int:
+        """Queue again what a worker leased and did not try; gives how many it still held.
+
+        What meets a standing hold is held by it instead. `due_at` is when to send it; None: now.
+        """
+        wish = HandBack(
+            worker=worker, now=now, due_at=now if due_at is None else due_at, delivery_ids=tuple(delivery_ids)
         )
+        return await self._writer.write(self._leases.hand_back, wish)
 
     async def extend(self, *, worker: str, until: datetime, delivery_ids: Sequence[str]) -> int:
         """Move the end of a worker's leases; gives how many it still held."""
         extension = Extension(worker=worker, until=until, delivery_ids=tuple(delivery_ids))
         return await self._writer.write(self._leases.extend, extension)
 
-    async def next_due(self, *, now: datetime) -> datetime | None:
-        """When `claim` will next find something, `now` if at once; None: nothing waits for a time."""
-        wake_at = await self._read(reading.next_wake, None)
-        return None if wake_at is None else max(now, wake_at)
-
     async def release(self, delivery_id: str, *, now: datetime, by: str) -> bool:
-        """End a hold: due now. False when it is not held."""
+        """Let a held one go: due now, however late. False when it is not held, or held by a standing hold.
+
+        When a standing hold is on it, that holds it at once; so it is with `retry`.
+        """
         return await self._change(Verb.RELEASE, delivery_id, now, by)
 
     async def retry(self, delivery_id: str, *, now: datetime, by: str) -> bool:
-        """Make a queued or a bounced delivery due now. False when it is neither."""
+        """Make a queued or a bounced delivery due now.
+
+        False when it is neither, and when a copy of it is on its way or has arrived (`standing_copy`).
+        """
         return await self._change(Verb.RETRY, delivery_id, now, by)
 
     async def discard(self, delivery_id: str, *, now: datetime, by: str) -> bool:
         """Give up a held or queued delivery. False when it is neither."""
         return await self._change(Verb.DISCARD, delivery_id, now, by)
+
+    async def hold(self, delivery_id: str, *, now: datetime, by: str) -> bool:
+        """Hold a queued delivery until a person releases it. False when it is not queued."""
+        return await self._change(Verb.HOLD, delivery_id, now, by)
+
+    async def resend(
+        self, delivery_id: str, *, mail: Mail, new_delivery: Delivery, now: datetime, by: str
+    ) -> bool:
+        """Repeat a delivered, bounced or discarded delivery as a new one.
+
+        False when it is none of these, and when a copy of it is on its way or has arrived (`standing_copy`).
+        The mail is stored with the original's notification, the delivery as one of that mail, `resent_of` the
+        original. It is held when it meets a standing hold.
+        """
+        wish = Resend(delivery_id=delivery_id, mail=mail, new_delivery=new_delivery, now=now, by=by)
+        return await self._writer.write(self._verbs.resend, wish)
+
+    async def late_bounce(self, report: LateBounce) -> ReportEffect:
+        """Write down what a report says of a delivery, and end that if it is final; says what it changed.
+
+        The same report again changes nothing, nor does a final one while the delivery is being sent.
+        """
+        return await self._writer.write(self._late_bounces.take, report)
+
+    async def place_hold(self, hold: Hold) -> Placed:
+        """Stop what is queued on this, and what comes later; where the same is held already, nothing."""
+        return await self._writer.write(self._holds.place, hold)
+
+    async def lift_hold(self, hold_id: str, *, now: datetime, by: str) -> int | None:
+        """End a standing hold; what it stopped is due now. Gives how many; None: there is no such hold."""
+        return await self._writer.write(self._holds.lift, Lift(hold_id=hold_id, now=now, by=by))
+
+    async def secret(self, name: str) -> bytes:
+        """This store's key of that name: 32 octets, made when it is first asked for."""
+        return await self._writer.write(self._secrets.find, name)
+
+    async def probe(self) -> None:
+        """Make a small write, to see whether the machine can; raises MachineFailure when it cannot."""
+        await self._writer.write(self._probe.write, None)
 
     async def replay(
         self, quarantine_id: str, accepted: Accepted, *, now: datetime, by: str
@@ -238,80 +313,25 @@ class Store:
         )
         return await self._writer.write(self._acceptance.end_quarantine, end)
 
-    async def deliveries(self, wanted: DeliveryFilter) -> list[DeliveryRow]:
-        """Deliveries, newest first."""
-        return await self._read(reading.deliveries, wanted)
+    async def purge(
+        self, rule: PurgeRule, *, place: PurgePlace, limit: int, now: datetime, by: str
+    ) -> Purged:
+        """Delete the next of what ended long ago, whole notifications each; says where to go on.
 
-    async def delivery(self, prefix: str) -> DeliveryStory | None:
-        """All of the delivery whose id begins so; BadInput when several do."""
-        return await self._read(reading.delivery_story, prefix)
+        Args:
+            rule: what may go.
+            place: where the last purge ended; `PurgePlace()` begins.
+            limit: look at so many at most, in this one transaction.
+            now: for the journal.
+            by: who asked for it.
+        """
+        wish = Purge(rule=rule, place=place, limit=limit, now=now, by=by)
+        return await self._writer.write(self._purger.purge, wish)
 
-    async def notification(self, prefix: str) -> NotificationStory | None:
-        """All of the notification whose id begins so; BadInput when several do."""
-        return await self._read(reading.notification_story, prefix)
-
-    async def journal(self, wanted: JournalFilter) -> list[Entry]:
-        """The last journal entries, oldest first."""
-        return await self._read(reading.journal_entries, wanted)
-
-    async def quarantined(self, wanted: QuarantineFilter) -> list[QuarantineRow]:
-        """Quarantined mails without their contents, newest first."""
-        return await self._read(reading.quarantined, wanted)
-
-    async def quarantined_mail(self, prefix: str) -> Quarantined | None:
-        """The quarantined mail whose id begins so, with its content; BadInput when several do."""
-        return await self._read(reading.quarantined_mail, prefix)
-
-    async def shape(self, now: datetime) -> list[ShapeRow]:
-        """Live deliveries by recipient domain, state and age."""
-        return await self._read(reading.shape, now)
-
-    async def counts(self) -> Counts:
-        """How many of each there are."""
-        return await self._read(reading.counts, None)
+    async def notify(self, write: NoticeWrite) -> bool:
+        """Make a notice: mark what it tells of, keep its mails; False when another worker was there first."""
+        return await self._writer.write(self._notices.notify, write)
 
     async def _change(self, verb: Verb, delivery_id: str, now: datetime, by: str) -> bool:
         change = Change(verb=verb, delivery_id=delivery_id, now=now, by=by)
         return await self._writer.write(self._verbs.apply, change)
-
-    async def _read(self, ask: Callable[[Connection, _Q], _R], question: _Q) -> _R:
-        def answer() -> _R:
-            with self._readers.begin() as connection:
-                return ask(connection, question)
-
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._reading, answer)
-        except RuntimeError as error:  # the executor was shut down
-            raise MachineFailure(f"{self._path}: the store is closed") from error
-        try:
-            return await future
-        except Exception as error:
-            raise sqlite.failure(self._path, error) or error from error
-
-
-def _prepared(path: Path, *, create: bool) -> FileLock:
-    """Make the file if it may be made, and its lock beside it."""
-    hint = "mend store.path in the configuration, or make the file and its folder writable for this user"
-    try:
-        if path.exists() and not path.is_file():
-            raise BadInput([Problem(file=str(path), message="the store is not a file", hint=hint)])
-        if not create and not path.exists():
-            hint = "name another configuration with --config, or start the relay once: it makes the store"
-            raise BadInput([Problem(file=str(path), message="there is no store", hint=hint)])
-        lock = FileLock(path.with_name(path.name + ".lock"))
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError:
-            lock.close()
-            raise
-    except OSError as error:
-        reason = f"the store cannot be opened: {error.strerror}"
-        raise BadInput([Problem(file=str(path), message=reason, hint=hint)]) from error
-    return lock
-
-
-def _opening_failure(path: Path, error: Exception) -> Exception:
-    if sqlite.primary_code(error) == sqlite3.SQLITE_NOTADB:
-        hint = "name another file as store.path; this one is left as it is"
-        return BadInput([Problem(file=str(path), message="the file is not a database", hint=hint)])
-    return sqlite.failure(path, error) or error

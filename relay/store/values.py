@@ -11,7 +11,7 @@ A delivery's life (docs/message-flow.md draws it):
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from relay.journal import Entry
 
@@ -25,6 +25,15 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     BOUNCED = "bounced"
     DISCARDED = "discarded"
+
+
+class Scope(StrEnum):
+    """What a standing hold is on. The names are public (docs/store.md)."""
+
+    SELLER = "seller"  # a seller's id
+    PARTNER = "partner"  # a template group: cross_mall
+    NEXT_HOP = "next_hop"  # as `queue shape` names it: host:port, or the domain whose exchangers are asked
+    ADDRESS = "address"  # a recipient, in lower case: the suppression list
 
 
 class QuarantineState(StrEnum):
@@ -48,6 +57,7 @@ class Mail:
     sender: str  # the From header as text
     subject: str
     content: bytes  # header and body with CRLF line ends, not dot-stuffed, ending in CRLF
+    notice: str = ""  # delay, failure or no_success, when it is a notice of ours and no partner's mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,10 @@ class Delivery:
     leased_by: str = ""  # the worker that is sending it
     leased_until: datetime | None = None
     settled_at: datetime | None = None  # when it was delivered, bounced or discarded
+    fresh_until: datetime | None = None  # a held one whose time comes later than this waits for a person
+    hold_id: str = ""  # the standing hold that stopped it
+    noticed: str = ""  # the last kind of notice that told of it: delay, failure
+    resent_of: str = ""  # the ended delivery that it repeats, because a person wanted so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +125,47 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A standing hold: until it is lifted, no mail that it is on is sent, nor any that comes later."""
+
+    id: str
+    scope: Scope
+    value: str
+    reason: str  # one line, for who finds it
+    by: str  # the person or command; "relay" when an address bounced for good
+    placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """What became of a wish for a hold."""
+
+    hold: Hold  # the one that stands: the first, if there was one on the same already
+    stopped: int  # queued deliveries that it holds now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateBounce:
+    """What a report that came back says of a delivery."""
+
+    delivery_id: str
+    reply: str  # one printable line: status and diagnostic
+    is_final: bool  # False: a delay, a success, an automatic answer
+    suppress: bool  # the address is gone for good
+    now: datetime
+
+
+class ReportEffect(Enum):
+    """What a report that came back has changed."""
+
+    ENDED = "ended"  # the delivery is bounced
+    NOTED = "noted"  # it stands in the journal
+    KNOWN = "known"  # nothing: it came before, or so many others did
+    SENDING = "sending"  # nothing: it would end the delivery, whose attempt runs; it is to come again
+    UNKNOWN = "unknown"  # nothing: there is no such delivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """What the delivery engine needs to make one attempt. The mail's bytes come with it."""
 
@@ -119,6 +174,8 @@ class Due:
     content: bytes
     notification_id: str
     seller_id: str
+    partner: str = ""  # cross_mall; empty for a notice
+    is_notice: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,3 +188,4 @@ class Settlement:
     due_at: datetime | None  # when QUEUED
     last_reply: str
     entry: Entry
+    suppress: bool = False  # BOUNCED, because the address is gone for good: its later mails wait for a person

@@ -34,7 +34,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from relay.clock import Clock
 from relay.errors import MachineFailure
+from relay.metrics import Metrics
 from relay.store.prepared import MAX_BATCH
 
 MAX_BATCH_OCTETS = 16 * 1024 * 1024  # the bulk of one batch: keeps a transaction of large mails short
@@ -71,6 +73,8 @@ class Writer:
         wait_at_most: tells a connection how long its `begin` may wait for the write lock.
         patience: how long both may wait on the writer's thread; on the loop they do not wait.
         failure: tells a machine's failure from a bug (None).
+        metrics: told of each commit and each failure of the machine.
+        clock: measures commits.
     """
 
     def __init__(
@@ -81,12 +85,16 @@ class Writer:
         wait_at_most: Callable[[Connection, timedelta], None],
         patience: timedelta,
         failure: Callable[[Exception], MachineFailure | None],
+        metrics: Metrics,
+        clock: Clock,
     ) -> None:
         self._connect = connect
         self._turn = turn
         self._wait_at_most = wait_at_most
         self._patience = patience
         self._failure = failure
+        self._metrics = metrics
+        self._clock = clock
         self._connection: Connection | None = None  # whoever has the batch has it: loop or thread
         self._room = asyncio.Semaphore(MAX_WAITING)
         self._state = threading.Lock()  # for the next three
@@ -209,10 +217,13 @@ class Writer:
 
     def _end(self, written: ExitStack, batch: Sequence[_Write]) -> None:
         """Commit what was written on the loop."""
+        began = self._clock.monotonic()
         try:
             written.close()
         except Exception as error:  # noqa: BLE001  (its callers must hear it; the thread must live)
             self._blame(batch, self._failed(error))
+        else:
+            self._metrics.committed(len(batch), self._clock.monotonic() - began)
         self._report(batch)
 
     def _settle(self, batch: Sequence[_Write]) -> None:
@@ -229,6 +240,7 @@ class Writer:
 
     def _transact(self, batch: Sequence[_Write]) -> Exception | None:
         """One transaction with these writes in it: None when it is on disk, else why it is not."""
+        began = self._clock.monotonic()
         try:
             with self._turn(self._patience):
                 if self._connection is None:
@@ -238,6 +250,7 @@ class Writer:
                     _apply(self._connection, batch)
         except Exception as error:  # noqa: BLE001  (its callers must hear it; the thread must live)
             return self._failed(error)
+        self._metrics.committed(len(batch), self._clock.monotonic() - began)
         return None
 
     def _failed(self, error: Exception) -> Exception:
@@ -245,6 +258,7 @@ class Writer:
         if failure is None:
             return error
         failure.__cause__ = error
+        self._metrics.store_failed()
         self._disconnect()
         return failure
 

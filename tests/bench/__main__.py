@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.bench import composing, delivering, reading, receiving, relay, rendering, storing
+from tests.bench import big, composing, delivering, hops, reading, receiving, relay, rendering, storing
 
 ROOMS = {
     "rendering": rendering.show,
@@ -11,7 +11,9 @@ ROOMS = {
     "receiving": receiving.run,
     "storing": storing.run,
     "delivering": delivering.run,
+    "hops": hops.run,
     "relay": relay.run,
+    "big": big.run,
 }
 
 

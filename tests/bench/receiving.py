@@ -15,8 +15,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import aiosmtpd.smtp
 import uvloop
 
-from relay.intake.door import ListenerSettings
-from relay.intake.smtp import Listener
+from relay.intake.session.door import ListenerSettings
+from relay.intake.session.listener import Listener
 from tests.bench.load import send_all
 from tests.support.door import TAKEN, RecordingDoor
 
@@ -37,7 +37,7 @@ class DiscardingHandler:
 class DiscardingDoor(RecordingDoor):
     """For ours: the same."""
 
-    async def rcpt(self, session: object, address: str) -> None:
+    async def rcpt(self, *envelope: object) -> None:
         return None
 
     async def message(self, *mail: object) -> object:

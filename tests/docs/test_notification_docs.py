@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from relay.intake import decoding, form, part, reception, recognition, spelling, wrapping
-from relay.intake.contract import DAY, MOMENT, notification_schema, schema_text
+from relay.intake import reception
+from relay.intake.reading import decoding, form, part, recognition, spelling, wrapping
+from relay.intake.reading.contract import DAY, MOMENT, notification_schema, schema_text
 from relay.notification import MAX_MEMOS, MAX_ORDERS, MAX_TEXT, Notification
 from tests.support.intake import decode
 from tests.support.mail import json_mail, mail, order_info

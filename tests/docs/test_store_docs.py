@@ -7,7 +7,8 @@ import pytest
 
 from relay.journal import Event
 from relay.store import schema
-from relay.store.values import DeliveryState, QuarantineState
+from relay.store.late_bounce import MOST_REPORTS
+from relay.store.values import DeliveryState, QuarantineState, Scope
 from relay.store.verb import Verb
 
 PAGE = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
@@ -43,6 +44,8 @@ def test_states_events_and_verbs_are_those_of_the_code() -> None:
     assert first_cells(section("A delivery's states")) == [*states, *(verb.name.lower() for verb in Verb)]
     assert first_cells(section("A quarantined mail's states")) == [state.value for state in QuarantineState]
     assert first_cells(section("The journal's events")) == [event.value for event in Event]
+    assert first_cells(section("Standing holds")) == [scope.value for scope in Scope]
+    assert f"at most {MOST_REPORTS} reports" in section("A report that comes back")
 
 
 @pytest.mark.parametrize("verb", Verb)

@@ -301,6 +301,7 @@ def test_what_another_worker_has_taken_over_is_dropped_and_not_sent(tmp_path):
             async with bench(tmp_path, chosen) as relay:
                 one = await relay.offer(*addresses(30))
                 await silent.until(lambda state: sum(line[:4] == "MAIL" for line in state.heard) == 2)
+                await until(lambda: relay.clock.sleepers)  # the pump rests: nothing is claimed meanwhile
                 now = relay.clock.now()
                 ids = [row.id for row in one.deliveries[5:15]]
                 await relay.store.hand_back(worker="host/1", now=now, delivery_ids=ids)

@@ -9,8 +9,9 @@ import pytest
 import uvloop
 
 from relay.delivery.outcome import Bounced, Deferred, Delivered, Unsent
-from relay.delivery.session import Address, Session
-from relay.delivery.smtp import Connector, Refused
+from relay.delivery.smtp.connector import Connector, Refused
+from relay.delivery.smtp.policy import HopPolicy
+from relay.delivery.smtp.session import Address, Session
 from tests.support.delivering import settings
 from tests.support.partner import Close, Drip, Flood, Hang, Say, Taken, always, once, partner
 
@@ -32,7 +33,7 @@ async def connect(server, **phases):
     timeouts = settings({}).timeouts.model_copy(update=phases)
     host, port = server.address
     return await Connector(hostname="relay.example.jp", timeouts=timeouts).connect(
-        Address(host=host, ip=host, port=port)
+        Address(host=host, ip=host, port=port), HopPolicy()
     )
 
 

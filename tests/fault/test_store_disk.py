@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 from relay.errors import BadInput, MachineFailure
 from relay.store.query import JournalFilter
 from relay.store.store import Store
-from relay.store.values import Accepted
+from relay.store.values import Accepted, DeliveryState, Scope
 from tests.support.clock import ManualClock
-from tests.support.stored import accepted, with_store
+from tests.support.counted import counts
+from tests.support.stored import a_hold, accepted, settlement, with_store
 
 FULL = """
 import asyncio, json, os, resource, sys
@@ -98,6 +99,40 @@ def test_a_full_database_fails_the_whole_batch_and_the_next_is_tried_anew(tmp_pa
     with_store(tmp_path / "x.db", story)
 
 
+def test_a_full_disk_makes_no_hold_by_half(tmp_path: Path) -> None:
+    """Placing, suppressing with a bounce, and lifting need room for the journal: each is whole or is not."""
+
+    def limit(connection: Connection, batch: list[None]) -> list[None]:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        return batch
+
+    async def story(store: Store, clock: ManualClock) -> None:
+        first = accepted(clock)
+        await store.accept(first)
+        [due] = await store.claim(worker="w/1", until=clock.now(), now=clock.now(), limit=1, octets=1)
+        await asyncio.gather(*(store.accept(accepted(clock)) for _ in range(300)))
+        gone = settlement(first, worker="w/1", at=clock.now(), state=DeliveryState.BOUNCED, suppress=True)
+        hold = a_hold(clock, Scope.PARTNER, "cross_mall")
+
+        async def fails(call: Callable[[], Awaitable[object]]) -> None:
+            before = await store.live(), await store.holds(), await store.delivery(due.delivery.id)
+            await store._writer.write(limit, None)
+            with pytest.raises(MachineFailure, match="the disk is full; nothing of this was stored"):
+                await call()
+            assert before == (await store.live(), await store.holds(), await store.delivery(due.delivery.id))
+
+        await fails(lambda: store.settle(gone))
+        assert await store.settle(gone)
+        [suppressed] = await store.holds()
+        await fails(lambda: store.lift_hold(suppressed.id, now=clock.now(), by="店長"))
+        assert await store.lift_hold(suppressed.id, now=clock.now(), by="店長") == 300
+        await fails(lambda: store.place_hold(hold))
+        assert (await store.place_hold(hold)).stopped == 300
+
+    with_store(tmp_path / "x.db", story)
+
+
 def test_a_lock_that_another_program_keeps_is_a_machine_failure_and_no_more(tmp_path: Path) -> None:
     """Writes fail after the patience with a backup tool's lock; reads and later writes work."""
     path = tmp_path / "x.db"
@@ -112,7 +147,7 @@ def test_a_lock_that_another_program_keeps_is_a_machine_failure_and_no_more(tmp_
             MachineFailure, match="another program keeps it locked; nothing of this was stored"
         ):
             await store.accept(one)
-        assert (await store.counts()).notifications == 0
+        assert (await counts(store)).notifications == 0
         other.execute("ROLLBACK")
         other.close()
         assert await store.accept(one) is one

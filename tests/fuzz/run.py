@@ -12,7 +12,8 @@ def main() -> None:
     import atheris  # not at the top: pytest imports this module, and runs without atheris
 
     with atheris.instrument_imports(
-        include=["grammar", "relay.intake", "relay.charset"], enable_loader_override=False
+        include=["grammar", "relay.intake", "relay.charset", "relay.bounce_reason"],
+        enable_loader_override=False,
     ):
         from tests.fuzz.target import load
 

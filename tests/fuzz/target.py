@@ -11,7 +11,16 @@ from grammar import Entry, load_catalogue
 from relay.operations.mail_file import MailFile
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ("parsing", "rendering", "growing", "reading", "charset", "intake")  # one module each
+TARGETS = (
+    "parsing",
+    "rendering",
+    "growing",
+    "reading",
+    "charset",
+    "intake",
+    "session",
+    "bounce",
+)  # one module each
 SECTION, ELEMENT = "\x1e", "\x1d"  # between the sections of a case, and between the elements of a list
 QUOTE = (
     "\x1c"  # in a value, before a character: the head of that row of the template, which a label is made of

@@ -13,7 +13,7 @@ from grammar.span import columns
 from relay.charset import charset_of
 from relay.errors import BadInput
 from relay.intake import Decoder
-from relay.intake.spelling import beginning_alike
+from relay.intake.reading.spelling import beginning_alike
 from relay.notification import Notification
 from tests.support.composing import composer
 from tests.support.intake import registry_in, shipped_templates, text_mail, written

@@ -52,7 +52,7 @@ class Site:
 
     async def _take_in(self, documents: Sequence[Path], mails: int) -> list[str]:
         office = Office.open(self.config)
-        relay = Relay(office)
+        relay = await Relay.prepared(office)
         await relay.start()
         try:
             replies = [await asyncio.to_thread(send, path, relay.address) for path in documents]

@@ -5,7 +5,7 @@ import heapq
 import random
 from datetime import UTC, datetime, timedelta
 
-from relay.clock import id_at
+from relay.clock import SECRET_OCTETS, id_at
 
 START = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
 
@@ -40,6 +40,14 @@ class ManualClock:
         """The next identifier."""
         self._made += 1
         return id_at(int(self._now.timestamp() * 1000), self._made)
+
+    def secret(self) -> bytes:
+        """A seeded key."""
+        return self._chance.randbytes(SECRET_OCTETS)
+
+    def jump(self, duration: timedelta) -> None:
+        """Set the time of day forward or back, as an administrator does: nobody's waiting is over by that."""
+        self._now += duration
 
     @property
     def sleepers(self) -> int:

@@ -10,14 +10,19 @@ from typing import Any
 
 from relay.config import DeliveryConfig
 from relay.delivery import Engine, Routes
+from relay.delivery.smtp.connector import Connector
+from relay.delivery.smtp.policy import hop_policies
 from relay.errors import MachineFailure
+from relay.metrics import Metrics
+from relay.return_address import ReturnAddress
 from relay.store.query import DeliveryFilter
 from relay.store.store import Store
 from relay.store.values import Accepted, DeliveryState, Due
 from tests.support.clock import ManualClock
-from tests.support.stored import CONTENT, accepted
+from tests.support.stored import accepted
 
 HOSTNAME = "relay.example.jp"
+RETURN_ADDRESS = ReturnAddress(f"bounce@{HOSTNAME}", b"k" * 32)
 QUICK = {"connect": 0.5, "greeting": 0.5, "command": 0.5, "data": 0.5, "end_of_data": 0.5}
 
 
@@ -31,7 +36,7 @@ def settings(routes: Mapping[str, tuple[str, int]], **more: Any) -> DeliveryConf
 
 
 def dues(one: Accepted) -> list[Due]:
-    """What intake offers of a notification that it has stored."""
+    """What intake offers of a notification as the store has it."""
     return [
         Due(
             delivery=delivery,
@@ -39,8 +44,11 @@ def dues(one: Accepted) -> list[Due]:
             content=mail.content,
             notification_id=one.id,
             seller_id=one.seller_id,
+            partner=mail.partner,
+            is_notice=mail.notice != "",
         )
         for delivery, mail in zip(one.deliveries, one.mails, strict=True)
+        if delivery.state is DeliveryState.SENDING
     ]
 
 
@@ -62,7 +70,7 @@ class FaultyStore:
             self.calls[verb] += 1
             if verb in self.before:
                 await self.before[verb].wait()
-            if self.full and verb != "next_due":
+            if self.full and verb not in ("next_due", "holds", "hold_mark"):
                 raise MachineFailure("the disk is full; nothing of this was stored")
             if self.failures.get(verb):
                 raise self.failures[verb].pop(0)
@@ -83,19 +91,22 @@ class Bench:
         self.clock = clock
         self.engine = engine
 
-    async def offer(self, *recipients: str, content: bytes = CONTENT) -> Accepted:
-        """Accept one mail for each recipient as intake does, leased if there is room, and hand them over."""
+    async def offer(self, *recipients: str, **more: Any) -> Accepted:
+        """Accept one mail for each recipient as intake does, leased if there is room, and hand them over.
+
+        `more` is as for `accepted`.
+        """
         lease = self.engine.lease(len(recipients))
         leased = (
             {"state": DeliveryState.SENDING, "leased_by": lease.worker, "leased_until": lease.until}
             if lease
             else {}
         )
-        one = accepted(self.clock, recipients=recipients, content=content, **leased)  # type: ignore[arg-type]
-        await self.store.accept(one)
-        if lease:
-            self.engine.offer(dues(one))
-        return one
+        one = accepted(self.clock, recipients=recipients, **leased, **more)  # type: ignore[arg-type]
+        stored = await self.store.accept(one)
+        assert isinstance(stored, Accepted)
+        self.engine.offer(dues(stored))
+        return stored
 
     async def advance_until(self, reached: Callable[[], object], step: timedelta) -> None:
         """Let time pass, a step each time that somebody waits for it, until it is as wished."""
@@ -139,10 +150,20 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """A running engine; it is stopped and the store closed at the end."""
     clock = clock or ManualClock()
-    store = Store.open(folder / "denrei.db", clock=clock)
     ways = routes or Routes(chosen, hostname=HOSTNAME, clock=clock)
+    store = Store.open(folder / "denrei.db", clock=clock, way=ways.name)
     faulty = FaultyStore(store)
-    engine = Engine(store=faulty, routes=ways, clock=clock, settings=chosen, hostname=HOSTNAME, worker=worker)
+    engine = Engine(
+        store=faulty,
+        routes=ways,
+        connector=Connector(hostname=HOSTNAME, timeouts=chosen.timeouts),
+        policies=hop_policies(chosen, {}),
+        return_address=RETURN_ADDRESS,
+        clock=clock,
+        settings=chosen,
+        worker=worker,
+        metrics=Metrics(),
+    )
     try:
         if started:
             await engine.start()

@@ -7,7 +7,9 @@ decides what the client sees. A fault is looked up by the verb as it comes in: `
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -46,7 +48,29 @@ class Drip:
     pause_seconds: float
 
 
-Fault = Say | Close | Hang | Flood | Drip
+@dataclass(frozen=True, slots=True)
+class Slowly:
+    """Say the usual reply, byte by byte, with a pause between."""
+
+    pause_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Say the usual reply two times in one write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Break the connection as a crashed machine does: with a TCP reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfClose:
+    """Say that nothing more will be said, and go on listening."""
+
+
+Fault = Say | Close | Hang | Flood | Drip | Slowly | Twice | Reset | HalfClose
 Faults = Callable[[str, int], Fault | None]  # the verb, and how often it has come to this server before
 _USUAL = {
     "EHLO": b"250 partner",
@@ -184,16 +208,35 @@ class Partner:
                     writer.write(words)
                     await writer.drain()
             case Drip(words, pause_seconds):
-                for at in range(len(words)):
-                    writer.write(words[at : at + 1])
-                    await writer.drain()
-                    await asyncio.sleep(pause_seconds)
+                await _drip(words, pause_seconds, writer)
+            case Slowly(pause_seconds):
+                words = usual + b"\r\n"
+                await _drip(words, pause_seconds, writer)
+            case Twice():
+                words = usual + b"\r\n"
+                writer.write(words * 2)
+            case Reset():
+                stream = writer.get_extra_info("socket")
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+                raise _Over
+            case HalfClose():
+                writer.write_eof()
+                await asyncio.get_running_loop().create_future()
+                raise _Over
         await writer.drain()
         return words
 
     async def _note(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+async def _drip(words: bytes, pause_seconds: float, writer: asyncio.StreamWriter) -> None:
+    for at in range(len(words)):
+        writer.write(words[at : at + 1])
+        await writer.drain()
+        await asyncio.sleep(pause_seconds)
 
 
 class _Over(Exception):

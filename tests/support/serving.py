@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,55 +16,133 @@ from typing import IO, Any, Self
 
 from aiosmtpd.controller import Controller
 
-_LISTENING = re.compile(r"listening=(\S+):(\d+)")
+from tests.support.nursery import Born, Nursery
+
+_LISTENING = re.compile(r"relay started.*listening=(\S+):(\d+)")
 START_SECONDS = 30.0  # a loaded two-core machine starts the relay in well under ten
+END_SECONDS = 60.0  # above the grace that a stopping relay gives what is on the wire
+SERVE = ("-m", "relay.cli")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class ServedRelay:
     """`denrei serve` in a child process; `kill` is kill -9, leaving the block is SIGTERM."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *,
+        command: Sequence[str] = SERVE,
+        nursery: Nursery | None = None,
+        waits: bool = True,
+    ) -> None:
+        """Make one that is begun by entering the block.
+
+        Args:
+            config: its configuration file.
+            command: what Python runs in place of Denrei's own command line.
+            nursery: starts it quickly; else it is started as any program is.
+            waits: whether entering waits until it listens; else `listens` does.
+        """
         self._config = config
+        self._waits = waits
+        self._command = command
+        self._nursery = nursery
+        self._child: Born | subprocess.Popen[str]
+        self._changed = threading.Condition()
+        self._is_silent = False  # it has closed its output: it has ended
         self.log: list[str] = []
         self.address: tuple[str, int] = ("", 0)
 
     def __enter__(self) -> Self:
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "relay.cli", "--config", str(self._config), "serve"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "NO_COLOR": "1"},
-        )
-        started = threading.Event()
-        self._reader = threading.Thread(target=self._read, args=(self._child.stdout, started), daemon=True)
-        self._reader.start()
-        assert started.wait(START_SECONDS), "the relay did not start:\n" + "".join(self.log)
-        assert self.address[1], "the relay ended before it listened:\n" + "".join(self.log)
+        self._begin()
+        try:
+            listens = not self._waits or self.listens()
+            assert listens, "the relay ended before it listened:\n" + "".join(self.log)
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
-    def _read(self, stream: IO[str], started: threading.Event) -> None:
+    def _begin(self) -> None:
+        arguments = [*self._command, "--config", str(self._config), "serve"]
+        self._child = _started(arguments) if self._nursery is None else self._nursery.start(arguments)
+        self._reader = threading.Thread(target=self._read, args=(self._child.stdout,), daemon=True)
+        self._reader.start()
+
+    def _read(self, stream: IO[str]) -> None:
         for row in stream:
-            self.log.append(row)
-            if match := _LISTENING.search(row):
-                self.address = (match[1], int(match[2]))
-                started.set()
-        started.set()
+            with self._changed:
+                self.log.append(row)
+                if match := _LISTENING.search(row):
+                    self.address = (match[1], int(match[2]))
+                self._changed.notify_all()
+        with self._changed:
+            self._is_silent = True
+            self._changed.notify_all()
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._child.pid
+
+    def listens(self) -> bool:
+        """Return when it listens (True) or has ended before it did."""
+        with self._changed:
+            done = self._changed.wait_for(lambda: self.address[1] or self._is_silent, START_SECONDS)
+        assert done, "the relay did not start:\n" + "".join(self.log)
+        return bool(self.address[1])
+
+    def until_logged(self, words: str, *, count: int = 1, seconds: float = START_SECONDS) -> list[str]:
+        """The rows that have these words, once there are so many; fails when they do not come."""
+
+        def rows() -> list[str]:
+            return [row for row in self.log if words in row]
+
+        with self._changed:
+            self._changed.wait_for(lambda: len(rows()) >= count or self._is_silent, seconds)
+            assert len(rows()) >= count, f"not logged: {words}\n" + "".join(self.log)
+            return rows()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing when it has ended."""
+        self._child.send_signal(number)
 
     def kill(self) -> None:
         """End it as a power cut would: no signal handler runs."""
-        self._child.send_signal(signal.SIGKILL)
-        self._child.wait(10)
+        self.signal(signal.SIGKILL)
+        self.ended()
+
+    def ended(self, seconds: float = END_SECONDS) -> int:
+        """Its exit code, once it has ended; negative: the signal that ended it."""
+        code = self._child.wait(seconds)
+        self._reader.join(10)
+        assert self._child.stdout is not None
+        self._child.stdout.close()
+        return code
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._child.poll() is None:
-            self._child.terminate()
-            self._child.wait(60)
-        self._reader.join(10)
-        assert self._child.stdout is not None
-        self._child.stdout.close()
+        try:
+            if self._child.poll() is None:
+                self.signal(signal.SIGTERM)
+            self.ended()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+def _started(arguments: Sequence[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
 
 
 @dataclass

@@ -2,13 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from relay.clock import Clock
 from relay.journal import Entry, Event
+from relay.store.query import JournalFilter
+from relay.store.standing import Way
 from relay.store.store import Store
-from relay.store.values import Accepted, Delivery, DeliveryState, Mail, Quarantined, Settlement
+from relay.store.values import (
+    Accepted,
+    Delivery,
+    DeliveryState,
+    Due,
+    Hold,
+    Mail,
+    Quarantined,
+    Scope,
+    Settlement,
+)
 from tests.support.clock import ManualClock
 
 CONTENT = (
@@ -109,6 +122,7 @@ def settlement(
     due_at: datetime | None = None,
     reply: str = "250 2.0.0 ok",
     number: int = 0,
+    suppress: bool = False,
 ) -> Settlement:
     """The result of an attempt at one of its deliveries."""
     events = {DeliveryState.QUEUED: Event.DEFERRED, DeliveryState.BOUNCED: Event.BOUNCED}
@@ -119,6 +133,7 @@ def settlement(
         state=state,
         due_at=due_at,
         last_reply=reply,
+        suppress=suppress,
         entry=Entry(
             at=at,
             event=events.get(state, Event.DELIVERED),
@@ -130,15 +145,41 @@ def settlement(
     )
 
 
-def with_store(path: Path, story: Callable[[Store, ManualClock], Awaitable[None]]) -> None:
+def with_store(path: Path, story: Callable[[Store, ManualClock], Awaitable[None]], *, way: Way = str) -> None:
     """Open a store, run a story on it with a clock that stands still, close it."""
     clock = ManualClock()
 
     async def run() -> None:
-        store = Store.open(path, clock=clock)
+        store = Store.open(path, clock=clock, way=way)
         try:
             await story(store, clock)
         finally:
             await store.close()
 
     asyncio.run(run())
+
+
+async def claim(store: Store, clock: Clock, worker: str = "w/1", limit: int = 100, **more: Any) -> list[Due]:
+    """What a worker gets now, leased for ten minutes unless told otherwise."""
+    now = clock.now()
+    wish: dict[str, Any] = {"octets": 1_000_000, "until": now + timedelta(minutes=10), **more}
+    return await store.claim(worker=worker, now=now, limit=limit, **wish)
+
+
+async def events(store: Store, **wanted: Any) -> list[tuple[Event, str, str]]:
+    """The journal through a filter: what happened, who did it, why."""
+    return [(entry.event, entry.by, entry.detail) for entry in await store.journal(JournalFilter(**wanted))]
+
+
+async def stored_delivery(store: Store, one: Accepted, number: int = 0) -> Delivery:
+    """One of its deliveries as it stands."""
+    story = await store.delivery(one.deliveries[number].id)
+    assert story is not None
+    return story.row.delivery
+
+
+def a_hold(clock: Clock, scope: Scope, value: str) -> Hold:
+    """A person's wish for a standing hold."""
+    return Hold(
+        id=clock.new_id(), scope=scope, value=value, reason="問い合わせ中", by="店長", placed_at=clock.now()
+    )

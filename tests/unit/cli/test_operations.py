@@ -17,6 +17,7 @@ from relay.operations import Mended, Operations, read_mended, read_notification
 from relay.store.query import MAX_LISTING, DeliveryFilter, JournalFilter, QuarantineFilter
 from relay.store.values import Accepted, Delivery, DeliveryState, Mail, Quarantined, QuarantineState
 from tests.support.clock import START
+from tests.support.counted import counts
 from tests.support.intake import text_mail, written
 from tests.support.serving import write_config
 
@@ -156,7 +157,7 @@ def test_a_replay_that_would_send_nothing_keeps_the_mail(tmp_path: Path) -> None
             assert outcome.text.startswith(f"not applied, stays kept: nobody is registered for {name} (")
         (kept,) = await operations.quarantined(QuarantineFilter())
         assert kept.item.state is QuarantineState.KEPT
-        assert (await office.store.counts()).notifications == 0
+        assert (await counts(office.store)).notifications == 0
 
     with_office(tmp_path, story)
 

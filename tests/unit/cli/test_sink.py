@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from relay.errors import BadInput
-from relay.intake.door import ListenerSettings
-from relay.intake.smtp import Listener
+from relay.intake.session.door import ListenerSettings
+from relay.intake.session.listener import Listener
 from relay.sink import Fault, FaultKind, Folder, ReceivedMail, Sink, Verb, parse_fault
 from tests.support.clock import ManualClock
 

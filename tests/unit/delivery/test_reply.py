@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.delivery.outcome import Reply
-from relay.delivery.reply import MAX_LINE_OCTETS, MAX_LINES, ReplyReader
+from relay.delivery.smtp.reply import MAX_LINE_OCTETS, MAX_LINES, ReplyReader
 
 PIECES = [
     b"250 ok\r\n", b"250-one\r\n250 two\r\n", b"354\r\n", b"421 bye\n", b"550-5.1.1 \xe5\xae\x9b\r\n550-\r\n",

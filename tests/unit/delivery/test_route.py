@@ -8,7 +8,7 @@ import pytest
 from relay.config import DeliveryConfig
 from relay.delivery.outcome import Bounced, Deferred
 from relay.delivery.route import Exchange, Host, Routes, exchange_order
-from relay.delivery.session import Address
+from relay.delivery.smtp.session import Address
 from tests.support.clock import ManualClock
 from tests.support.dns import name_server
 
@@ -82,6 +82,7 @@ ZONE = {
     ("own.example.jp", "MX"): ["10 relay.example.jp."],
     ("inward.example.jp", "MX"): ["10 bad.example.jp."],
     ("bad.example.jp", "A"): ["0.0.0.0", "224.0.0.1", "169.254.1.1"],
+    ("bad.example.jp", "AAAA"): ["::", "ff02::1", "fe80::1", "::ffff:169.254.1.1", "64:ff9b::169.254.1.1"],
 }  # fmt: skip
 
 
@@ -162,3 +163,33 @@ def test_a_name_that_the_operator_wrote_is_asked_of_the_system():
     """A route to localhost works without any DNS server."""
     found = asyncio.run(routes().addresses(Host("localhost", 2601)))
     assert Address(host="localhost", ip="127.0.0.1", port=2601) in found
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        "127.0.0.1",
+        "127.9.9.9",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "2002:7f00:1::1",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b:1::127.0.0.1",
+        "2001:0:c000:201::80ff:fffe",
+        "::ffff:0.0.0.0",
+    ],
+)
+def test_no_spelling_of_this_machine_in_a_strangers_zone_is_connected_to(ip):
+    """Mapped, compatible, 6to4, Teredo, NAT64: a service that listens on loopback alone is not reached."""
+    zone = {("inward.example.jp", "AAAA" if ":" in ip else "A"): [ip]}
+
+    async def ask():
+        clock = ManualClock()
+        async with name_server(zone) as server:
+            ways = Routes(
+                DeliveryConfig(), hostname="relay.example.jp", clock=clock, resolver=server.resolver()
+            )
+            return await ways.addresses(Exchange("inward.example.jp"))
+
+    assert asyncio.run(ask()) == Deferred(UNUSABLE.format("inward.example.jp"))

@@ -1,6 +1,7 @@
 """What one notification causes, as one value."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from grammar import load_catalogue
 from relay.intake.acceptance import Received, acceptance, fresh
@@ -93,10 +94,19 @@ def test_a_lease_sends_from_memory():
             content=mails[row.mail_id].content,
             notification_id=accepted.id,
             seller_id="example-shop",
+            partner=mails[row.mail_id].partner,
         )
         for row in accepted.deliveries
     ]
     assert [mail.order_no for mail in accepted.mails] == ["", "7000000001", "7000000002"]
+
+
+def test_what_the_store_stopped_is_not_sent_from_memory():
+    """The store answers with what it stored: a delivery that met a standing hold is held, and stays there."""
+    accepted = accept(TWO, lease=RecordingDispatch(room=2).lease)
+    first, second = accepted.deliveries
+    stopped = replace(first, state=DeliveryState.HELD, hold_id="h", leased_by="", leased_until=None)
+    assert [due.delivery for due in fresh(replace(accepted, deliveries=[stopped, second]))] == [second]
 
 
 def test_no_room_queues_all():
@@ -111,13 +121,14 @@ def test_wait_holds_for_the_period_or_for_a_person():
     """Held mails are never leased; with a period they come due by themselves."""
     asked = []
     accepted = accept(
-        replace(PLAIN, id="half-an-hour", wait=True, period=PERIOD),
+        replace(PLAIN, id="half-an-hour", wait=True, period=PERIOD, stale_after=timedelta(hours=2)),
         replace(PLAIN, id="until-released", wait=True),
         lease=asked.append,
     )
     first, second = accepted.deliveries
     assert (first.state, first.due_at) == (DeliveryState.HELD, START + PERIOD)
     assert (second.state, second.due_at) == (DeliveryState.HELD, None)
+    assert (first.fresh_until, second.fresh_until) == (START + PERIOD + timedelta(hours=2), None)
     assert accepted.entries == [
         entry(accepted, Event.ACCEPTED, detail="order_info of pack 300000001: mails 2"),
         entry(accepted, Event.HELD, delivery_id=first.id, detail="until 2026-11-21T01:30:00+00:00"),

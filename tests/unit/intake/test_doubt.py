@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from grammar import parse
 from grammar.reader import Reading
-from relay.intake.doubt import Joint, doubtful, joints_of
+from relay.intake.reading.doubt import Joint, doubtful, joints_of
 
 KEYS = ("BUYER_NM", "RECEIVER_NM", "ADDRESS1")
 

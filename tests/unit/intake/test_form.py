@@ -1,7 +1,7 @@
 """Which forms a mail is tried with: by key, by the beginning of its subject, as the registry is now."""
 
 from grammar import load_catalogue, parse, parse_line
-from relay.intake.form import Forms, fixed_beginning
+from relay.intake.reading.form import Forms, fixed_beginning
 from tests.support.intake import registry_in, shipped_registry
 
 CATALOGUE = load_catalogue()

@@ -2,73 +2,22 @@
 
 import asyncio
 import smtplib
-from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
 
-from grammar import load_catalogue
-from relay.config import IntakeConfig
-from relay.intake import Decoder, Listener, Policy, Reception
-from relay.intake.door import Session
-from relay.intake.reception import BIG
+from relay.intake import Listener
+from relay.intake.desk import BIG
 from relay.journal import Event
 from relay.notification import Notification
 from relay.store.query import DeliveryFilter, JournalFilter
-from relay.store.store import Store
 from relay.store.values import DeliveryState
 from tests.support import composing
-from tests.support.clock import ManualClock
-from tests.support.intake import (
-    RecordingDispatch,
-    Shop,
-    registry_in,
-    shipped_registry,
-    text_mail,
-    written,
-)
+from tests.support.intake import shipped_registry, text_mail, written
 from tests.support.mail import json_mail, order_info
+from tests.support.reception import ADDRESS, CATALOGUE, SESSION, FrontDesk, front_desk
 
-CATALOGUE = load_catalogue()
 SHIPPED = shipped_registry(CATALOGUE)
-ADDRESS = "orders@intake.example.jp"
-SESSION = Session(peer="127.0.0.1")
-
-
-SELLER = {"example-shop": "  - {id: orders, template: basic/order_info, recipients: [a@example.jp]}\n"}
-
-
-class Desk:
-    """A reception with everything around it that it needs."""
-
-    def __init__(self, folder, *, room=100, decoder=None, **settings):
-        registry = registry_in(folder, CATALOGUE, registrations=SELLER)
-        self.clock = ManualClock()
-        self.store = Store.open(folder / "denrei.db", clock=self.clock)
-        self.dispatch = RecordingDispatch(room=room)
-        self.config = IntakeConfig(addresses=(ADDRESS,), listen="127.0.0.1:0", **settings)
-        self.reception = Reception(
-            policy=Policy(self.config),
-            registry=Shop((composing.registration(CATALOGUE),)),
-            decoder=decoder or Decoder(lambda: registry, CATALOGUE, hostname=composing.HOSTNAME),
-            composer=composing.composer(CATALOGUE, self.clock),
-            store=self.store,
-            dispatch=self.dispatch,
-            clock=self.clock,
-            on_unreadable=self.config.on_unreadable,
-        )
-
-    async def take(self, content):
-        return await self.reception.message(SESSION, "market@example.jp", (ADDRESS,), content)
-
-
-@asynccontextmanager
-async def desk(folder, **settings):
-    made = Desk(folder, **settings)
-    try:
-        yield made
-    finally:
-        await made.store.close()
 
 
 def test_the_marketplace_sends_and_everything_is_stored_before_250(tmp_path):
@@ -82,7 +31,7 @@ def test_the_marketplace_sends_and_everything_is_stored_before_250(tmp_path):
             return client.data(json_mail(order_info()))
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             listener = Listener(at.reception, at.config, hostname="relay.example.jp")
             await listener.start()
             code, text = await asyncio.to_thread(send, listener.port)
@@ -100,7 +49,7 @@ def test_the_same_notification_again_is_known_and_sent_to_nobody(tmp_path):
     """A second route's copy is answered 250 with the first one's id, and the engine is offered nothing."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             first = await at.take(json_mail(order_info()))
             again = await at.take(json_mail(order_info()))
             (due,) = at.dispatch.offered
@@ -114,7 +63,7 @@ def test_a_known_event_id_with_other_content_is_kept_for_a_person(tmp_path):
     """One of the two is wrong: nobody gets a mail of it, and what it says is not lost."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             first = await at.take(json_mail(order_info(event_id="e-1")))
             content = json_mail(order_info(event_id="e-1", pack__pack_no="987654321"))
             again = await at.take(content)
@@ -134,7 +83,7 @@ def test_without_room_the_store_keeps_it(tmp_path):
     """A full engine is offered nothing, and nothing is refused for it."""
 
     async def story():
-        async with desk(tmp_path, room=0) as at:
+        async with front_desk(tmp_path, room=0) as at:
             reply = await at.take(json_mail(order_info()))
             assert reply.code == 250
             assert at.dispatch.offered == []
@@ -150,7 +99,7 @@ def test_what_cannot_be_understood_is_kept_whole(tmp_path):
     """Quarantine has the mail byte for byte and every reason; the client hears the id and no reason."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             content = json_mail(order_info(version=2, pack__orders__0__qty="二"))
             reply = await at.take(content)
             kept_id = reply.text.rpartition(" ")[2]
@@ -169,7 +118,7 @@ def test_reject_says_where_and_repeats_nothing(tmp_path):
     """With on_unreadable: reject, the client keeps the mail; reply and log name places and no value."""
 
     async def story():
-        async with desk(tmp_path, on_unreadable="reject") as at:
+        async with front_desk(tmp_path, on_unreadable="reject") as at:
             with capture_logs() as logs:
                 reply = await at.take(json_mail(order_info(version=2, pack__buyer__name=["山田"])))
             assert reply.line() == b"550 5.6.0 notification not understood: version and 1 more\r\n"
@@ -190,7 +139,7 @@ def test_a_store_that_fails_claims_nothing(tmp_path, content):
     """A store that cannot write gives 451, for what would be accepted and for what would be quarantined."""
 
     async def story():
-        at = Desk(tmp_path)
+        at = FrontDesk(tmp_path)
         await at.store.close()
         with capture_logs() as logs:
             reply = await at.take(content)
@@ -205,7 +154,7 @@ def test_a_big_mail_is_read_beside_the_loop(tmp_path):
     """A mail above the bound is understood like any other, while the loop goes on with the others' work."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             tree = order_info(
                 pack__orders=[order_info()["pack"]["orders"][0] | {"order_no": str(n)} for n in range(900)]
             )
@@ -236,7 +185,7 @@ def test_a_big_mail_that_is_no_notification_is_kept_too(tmp_path):
     """What is worked out beside the loop finds its way to quarantine like the rest."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             content = json_mail(order_info(pack__memos=["備考" * 600] * 100))
             assert len(content) > BIG
             reply = await at.take(content)
@@ -251,12 +200,12 @@ def test_strangers_and_other_addresses_are_turned_away(tmp_path):
     """The door says what the policy says."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             assert await at.reception.connect("127.0.0.1") is None
             assert (await at.reception.connect("192.0.2.1")).code == 554
             assert await at.reception.mail(SESSION, "", None) is None
-            assert await at.reception.rcpt(SESSION, "Orders@Intake.example.jp") is None
-            assert (await at.reception.rcpt(SESSION, "x@example.com")).code == 550
+            assert await at.reception.rcpt(SESSION, "", (), "Orders@Intake.example.jp") is None
+            assert (await at.reception.rcpt(SESSION, "", (), "x@example.com")).code == 550
             assert await at.reception.data(SESSION) is None
 
     asyncio.run(story())
@@ -266,7 +215,7 @@ def test_the_journal_tells_of_a_quarantined_mail(tmp_path):
     """One entry, with the place and without a value."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             await at.take(json_mail(order_info(pack__buyer__name=["山田"])))
             (entry,) = await at.store.journal(JournalFilter())
             assert (entry.event, entry.detail) == (Event.QUARANTINED, "not understood: pack.buyer.name")
@@ -282,7 +231,7 @@ def test_the_journal_tells_which_template_a_text_was_read_with(tmp_path):
     """A text mail is accepted like a document, and the same text again is known."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             first = await at.take(text_mail(*TEXT))
             again = await at.take(text_mail(*TEXT, charset="iso-2022-jp", encoding="7bit"))
             (due,) = at.dispatch.offered
@@ -300,7 +249,7 @@ def test_a_text_that_no_template_wrote_is_kept_with_the_nearest_one(tmp_path):
     """Quarantine has the place and what the template has there; journal and log have the place alone."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             subject, body = TEXT
             with capture_logs() as logs:
                 reply = await at.take(text_mail(subject, body.replace("購入者名:", "購入者の名:")))
@@ -319,7 +268,7 @@ def test_a_refused_text_says_its_place_and_no_value(tmp_path):
     """With on_unreadable: reject the answer is ASCII and names a row."""
 
     async def story():
-        async with desk(tmp_path, on_unreadable="reject") as at:
+        async with front_desk(tmp_path, on_unreadable="reject") as at:
             subject, body = TEXT
             reply = await at.take(text_mail(subject, body.replace("123456789", "987654321")))
             assert reply.line() == b"550 5.6.0 notification not understood: subject\r\n"
@@ -342,7 +291,7 @@ def test_a_mail_that_this_relay_wrote_itself_is_kept_and_goes_round_once(tmp_pat
     """A recipient that passes its mail on to the intake does not have it sent again and again."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             reply = await at.take(text_mail(*TEXT, f"Message-ID: {message_id}"))
             kept = await at.store.quarantined_mail(reply.text.rpartition(" ")[2])
             assert kept.reason == (
@@ -361,7 +310,7 @@ def test_another_servers_message_id_is_no_reason_to_keep_a_mail(tmp_path, messag
     """Only the host behind the @ says whose a Message-ID is."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             reply = await at.take(text_mail(*TEXT, f"Message-ID: {message_id}"))
             assert reply.text.startswith("2.0.0 accepted as ")
 
@@ -372,7 +321,7 @@ def test_a_text_for_a_seller_whom_nobody_knows_is_kept(tmp_path):
     """It says itself whose it is, so a slip or a stranger would be lost under 250; a document is accepted."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             other = order_info(seller_id="other-shop")
             text = text_mail(*written(BASIC, Notification.model_validate(other), CATALOGUE))
             reply = await at.take(text)
@@ -399,7 +348,7 @@ def test_a_mail_over_which_denrei_stumbles_is_kept_and_the_bug_is_loud(tmp_path,
     """It would fail at each new try too; it is not the sender's fault, so it is never refused for good."""
 
     async def story():
-        async with desk(tmp_path, decoder=Stumbling(), on_unreadable=on_unreadable) as at:
+        async with front_desk(tmp_path, decoder=Stumbling(), on_unreadable=on_unreadable) as at:
             content = json_mail(order_info())
             with capture_logs() as logs:
                 reply = await at.take(content)
@@ -435,7 +384,7 @@ def test_a_key_that_is_none_of_ours_is_told_to_the_person_alone(tmp_path, change
     """It may be a value that lost its place, so reply and journal end at the last step that we know."""
 
     async def story(on_unreadable):
-        async with desk(tmp_path / on_unreadable, on_unreadable=on_unreadable) as at:
+        async with front_desk(tmp_path / on_unreadable, on_unreadable=on_unreadable) as at:
             reply = await at.take(json_mail(order_info(**changes)))
             return reply, await at.store.journal(JournalFilter())
 
@@ -451,7 +400,7 @@ def test_the_same_order_by_another_route_is_known_whatever_the_charset(tmp_path)
     """A gateway that converts to ISO-2022-JP changes code points; the order is sent once all the same."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             said = order_info(pack__hope_time_zone="9時～12時", pack__receiver__name="ﾔﾏﾀﾞ ﾊﾅｺ", event_id=None)
             subject, body = written(BASIC, Notification.model_validate(said), CATALOGUE)
             first = await at.take(text_mail(subject, body))
@@ -467,7 +416,7 @@ def test_a_big_text_is_read_beside_the_loop(tmp_path):
     """Nine hundred orders in a text are taken in while the others' work goes on."""
 
     async def story():
-        async with desk(tmp_path) as at:
+        async with front_desk(tmp_path) as at:
             tree = order_info(
                 pack__orders=[
                     order_info()["pack"]["orders"][0] | {"order_no": str(n), "option": "色:白" * 20}

@@ -11,7 +11,7 @@ from grammar import load_catalogue
 from grammar.span import columns
 from relay.errors import BadInput
 from relay.intake import Decoder
-from relay.intake.recognition import MAX_FORMS, MAX_READ
+from relay.intake.reading.recognition import MAX_FORMS, MAX_READ
 from relay.notification import Notification
 from tests.support.intake import registry_in, shipped_registry, text_mail, written
 from tests.support.mail import mail, multipart, part

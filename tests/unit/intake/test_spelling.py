@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grammar import parse
-from relay.intake.spelling import Spelling, alike, beginning_alike
+from relay.intake.reading.spelling import Spelling, alike, beginning_alike
 from tests.support.records import hostile_texts, templates
 
 TEMPLATE = """\

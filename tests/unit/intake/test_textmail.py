@@ -7,8 +7,8 @@ from email.utils import format_datetime
 import pytest
 
 from relay.errors import BadInput
-from relay.intake.part import parse_mail
-from relay.intake.textmail import MAX_BODY, NEWEST, OLDEST, body_texts, parse_text_mail, text_part
+from relay.intake.reading.part import parse_mail
+from relay.intake.reading.textmail import MAX_BODY, NEWEST, OLDEST, body_texts, parse_text_mail, text_part
 from tests.support.intake import text_mail
 from tests.support.mail import mail, part
 
@@ -90,15 +90,18 @@ def test_a_date_far_from_the_arrival_is_not_believed(at, is_believed):
 def test_a_text_that_no_template_can_have_written_is_not_decoded(encoding):
     """Four mebibytes are more than the longest mail has; reading more would only cost."""
     octets = b"x" * 62 + b"\r\n"
-    for rows in (MAX_BODY // 63, MAX_BODY // 63 + 1):
+    for rows in (MAX_BODY // 64, MAX_BODY // 64 + 1):
         parsed = parse_mail(text_mail("x", octets * rows, charset="us-ascii", encoding=encoding))
         read = parse_text_mail(parsed, text_part(parsed), now=NOW)
-        if rows == MAX_BODY // 63:
+        if rows == MAX_BODY // 64:
             body_texts(read)
             continue
         with pytest.raises(BadInput) as error:
             body_texts(read)
-        assert str(error.value) == "body: is text of more than 4 MiB, and no template writes so much"
+        assert str(error.value) == (
+            "body: is larger than 4,194,304 octets, which is as much as is read "
+            "(attachments may be large, the notification may not: intake.max_document)"
+        )
 
 
 COSTLY = {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.charset import UndecodableError, decoded
-from relay.intake.wrapping import MAX_JOINED, NARROWEST, Flow, Versions, gone_on, unflowed, versions
+from relay.intake.reading.wrapping import MAX_JOINED, NARROWEST, Flow, Versions, gone_on, unflowed, versions
 
 SHORT = "商品名:長袖Tシャツ\n数量:1\n"
 LONG = "商品名:" + "綿の長袖ティーシャツ" * 60 + "\n\n数量:1\n"

@@ -388,3 +388,14 @@ def test_a_template_beside_the_groups_is_seen_while_running(folder):
         f"{stray}: stands in no group "
         "(each group has a folder of its own, with its partner.yaml and its .mail files)"
     )
+
+
+def test_registrations_in_force_are_counted(folder):
+    """All of them, switched off or not, of every seller; a file that goes bad takes none away."""
+    other = SELLER.replace("example-shop", "b") + "    use: N\n"
+    (folder / "registrations" / "b.yaml").write_text(other)
+    live = _live(folder)
+    assert live.count == 2
+    (folder / "registrations" / "b.yaml").write_text("x: 1\n")
+    live.reload()
+    assert live.count == 2

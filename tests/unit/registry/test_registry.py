@@ -9,7 +9,7 @@ from grammar import load_catalogue
 from relay.document import MAX_PROBLEMS, parse_yaml, validated
 from relay.errors import BadInput
 from relay.notification import Notification, NotificationType
-from relay.registry import SellerFile, load_registry, load_templates
+from relay.registry import Contact, SellerFile, load_registry, load_templates
 from relay.registry.piece import Compiler, Place
 from relay.registry.registration import MAX_REGISTRATIONS, _Reading
 from relay.source import MAX_FILE
@@ -37,6 +37,7 @@ registrations:
     use: N
     wait: Y
     period: 1h30m
+    stale_after: 2h
     recognition_key: 例題の鍵
     subject: "[至急] <$_PACK_NO_$>"
     sender: "例題商店 <shop@relay.example.jp>"
@@ -87,6 +88,7 @@ def test_a_registration_is_what_its_file_says(tmp_path):
             "use": False,
             "wait": True,
             "period": timedelta(minutes=90),
+            "stale_after": timedelta(hours=2),
             "recognition_key": "例題の鍵",
             "lines": ("[至急] 210987654", "例題商店 <shop@relay.example.jp>"),
             "body": "注文 210987654",
@@ -103,6 +105,7 @@ def test_a_registration_is_what_its_file_says(tmp_path):
             "use": True,
             "wait": False,
             "period": None,
+            "stale_after": timedelta(days=1),
             "recognition_key": "",
             "lines": ("Qoo10の注文のお知らせです。(カート番号:210987654)", "Qoo10 <qoo10info@qoo10.jp>"),
             "body": "いつもQoo10をご利用いただきまして誠にありがとうございます。",
@@ -119,6 +122,7 @@ def test_a_registration_is_what_its_file_says(tmp_path):
             "use": True,
             "wait": True,
             "period": None,
+            "stale_after": timedelta(days=1),
             "recognition_key": "",
             "lines": ("Qoo10の発注のお知らせです。(注文番号:210987654)", "Qoo10 <qoo10info@qoo10.jp>"),
             "body": TEMPLATES.by_number[47].body(RECORD).split("\n")[0],
@@ -128,6 +132,36 @@ def test_a_registration_is_what_its_file_says(tmp_path):
             "changed_at": None,
         },
     ]
+
+
+def test_a_contact_is_what_its_file_says(tmp_path):
+    """Who is told of late mails, in Japanese unless the file says otherwise; nobody where it names nobody."""
+    files = {
+        "a.yaml": FULL.replace("\n", "\ncontact: {address: tencho@shop.example.jp}\n", 1),
+        "b.yaml": FULL.replace("example-shop", "b").replace(
+            "\n", "\ncontact: {address: boss@shop.example.com, language: en}\n", 1
+        ),
+        "c.yaml": FULL.replace("example-shop", "c").replace("\n", "\ncontact: null\n", 1),
+        "d.yaml": FULL.replace("example-shop", "d"),
+    }
+    registry = _registry(tmp_path, files)
+    assert {seller: registry.contact(seller) for seller in ("example-shop", "b", "c", "d", "nobody")} == {
+        "example-shop": Contact(address="tencho@shop.example.jp", language="ja"),
+        "b": Contact(address="boss@shop.example.com", language="en"),
+        "c": None,
+        "d": None,
+        "nobody": None,
+    }
+
+
+def test_a_contact_that_changes_is_seen(tmp_path):
+    """A running relay tells the new one: the file is read again for the contact alone, too."""
+    first = _registry(tmp_path, {"a.yaml": FULL})
+    second = _registry(
+        tmp_path, {"a.yaml": FULL.replace("\n", "\ncontact: {address: t@shop.example.jp}\n", 1)}, last=first
+    )
+    assert second.contact("example-shop") == Contact(address="t@shop.example.jp", language="ja")
+    assert second.sheets != first.sheets
 
 
 def test_what_a_traceback_shows_is_short(tmp_path):

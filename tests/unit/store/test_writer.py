@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import Connection, text
 
 from relay.errors import MachineFailure
+from relay.metrics import Metrics
 from relay.store import sqlite
 from relay.store.prepared import MAX_BATCH
 from relay.store.writer import MAX_BATCH_OCTETS, Writer
+from tests.support.clock import ManualClock
 
 
 class Bench:
@@ -33,6 +35,8 @@ class Bench:
             wait_at_most=sqlite.wait_at_most,
             patience=sqlite.PATIENCE,
             failure=self.failure,
+            metrics=Metrics(),
+            clock=ManualClock(),
         )
 
     @contextmanager

@@ -1,0 +1,1 @@
+"""Who may come, sign in and send, how much, and what the relay shows of itself."""
